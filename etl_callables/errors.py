@@ -1,0 +1,33 @@
+"""What can go wrong while data moves, by what must happen next.
+
+Sources and stores raise these and nothing else; one place (`trawl.operator` under Airflow, the
+command line elsewhere) decides what each means for the run.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class TrawlError(Exception):
+    """Base of all; `str()` is one sentence for a person: what, where, and what to do."""
+
+
+class RetryLater(TrawlError):
+    """Nothing is wrong that time does not mend: a rate limit, a 5xx, a reset.
+
+    `after` is the aware UTC moment at which the source said to come back, or None when it did not
+    say (the job's own retry delay applies).
+    """
+
+    def __init__(self, message: str, after: datetime | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Stop(TrawlError):
+    """A person must act before another try can help: blocked, unauthorised, a bad query, no bucket."""
+
+
+class NothingToDo(TrawlError):
+    """The run's window lies outside the job's date range: a skip, not a failure."""

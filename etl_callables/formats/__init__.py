@@ -1,0 +1,1 @@
+"""How posts are written down: one module a format."""

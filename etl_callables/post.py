@@ -1,0 +1,51 @@
+"""The one table every source is mapped to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+
+class Post(NamedTuple):
+    """A post of any platform; what a source does not give is None, never invented.
+
+    `id` and every other identifier are strings; times are aware UTC; counts are non-negative
+    integers; the four lists are tuples of strings, None when the source does not give them and
+    empty when it says there are none. `scraped_at` is when the raw page was fetched.
+    """
+
+    platform: str
+    id: str
+    url: str | None
+    author: str | None
+    author_name: str | None
+    author_id: str | None
+    created_at: datetime
+    text: str | None
+    lang: str | None
+    likes: int | None
+    reposts: int | None
+    replies: int | None
+    quotes: int | None
+    bookmarks: int | None
+    views: int | None
+    source_label: str | None
+    conversation_id: str | None
+    in_reply_to: str | None
+    quoted: str | None
+    reposted: str | None
+    hashtags: tuple[str, ...] | None
+    mentions: tuple[str, ...] | None
+    urls: tuple[str, ...] | None
+    media: tuple[str, ...] | None
+    scraped_at: datetime
+
+
+FIELDS: Final[tuple[str, ...]] = Post._fields
+
+
+class Skipped(NamedTuple):
+    """An item that is no post: counted, never silent. `reason` is a short stable slug."""
+
+    reason: str
+    detail: str

@@ -1,0 +1,57 @@
+"""Who runs, and where the things of a run are kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.job import Job
+from schemas.key import render_key
+from schemas.window import Window
+
+STATE = "_trawl"
+"""Top folder of everything in a bucket that is not an object: Athena, Spark and DuckDB's hive
+readers pass over names that begin with an underscore."""
+
+
+def _no_connections(name: str) -> Mapping[str, Any]:
+    raise LookupError(name)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution over one window.
+
+    `id` names the run: the Airflow run id, so that a retried task goes on where it was, or `cli`.
+    `variant` is empty for the job's own runs; a manual run that changes the query, the limit or
+    the window gets a slug here, and writes beside the job's own objects, never over them.
+    `connection` resolves a connection's name to its values and raises LookupError; `now` is the
+    clock; `log` takes lines for a person.
+    """
+
+    id: str = "cli"
+    variant: str = ""
+    connection: Callable[[str], Mapping[str, Any]] = _no_connections
+    now: Callable[[], datetime] = _now
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("trawl"))
+
+
+def prefix(job: Job, window: Window, run: Run) -> str:
+    """The folder, inside the bucket, of the raw pages, staged objects and manifest of a window."""
+    variant = f"~{run.variant}" if run.variant else ""
+    return f"{STATE}/{job.id}/{window}{variant}"
+
+
+def object_key(job: Job, window: Window, run: Run) -> str:
+    """Where, inside the bucket, the posts of a window go: a pure function of job and window."""
+    key = render_key(job.key, window, job.id, job.schedule.timezone)
+    if run.variant:
+        return f"{prefix(job, window, run)}/{key.rpartition('/')[2]}"
+    return key

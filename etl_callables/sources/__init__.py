@@ -1,0 +1,74 @@
+"""Where posts come from: one module a provider, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Final, Protocol, cast
+
+from etl_callables.post import Post, Skipped
+from etl_callables.run import Run
+from schemas.window import Window
+
+SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
+    "archive": {"files": "etl_callables.sources.archive"},
+    "twitter": {"snscrape": "etl_callables.sources.twitter_snscrape"},
+}
+"""source -> provider (`via`) -> module; the first provider of a source is its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask a source for: posts that match `query`, created inside `window`.
+
+    `limit` is how many posts the run will keep at most, None for all there are; a source may use
+    it to ask for smaller pages, but it is `extract` that holds it exactly. `folder` is the absolute
+    folder of the job's file. `credentials` are the values of the job's source connection.
+    """
+
+    query: str | None
+    window: Window
+    limit: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = ""
+    credentials: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a source, as it came.
+
+    `bodies` are JSON texts, each on a single line (a newline in JSON is only ever white space);
+    `cursor` is what to ask with for the page after this one, None when this is the last;
+    `truncated` says, on a last page, why the source ends before the window does, if it does.
+    """
+
+    bodies: tuple[bytes, ...]
+    cursor: str | None
+    truncated: str | None = None
+
+
+class Source(Protocol):
+    """What a provider's module has. Modules satisfy this; nothing inherits from it."""
+
+    PLATFORM: str
+    """The value of `platform` in every post, or a word for several (`archive`)."""
+
+    def version(self) -> str:
+        """The name and version of what fetches, for the manifest: `snscrape 0.7.0.20230622`."""
+
+    def pages(self, request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
+        """The pages from `cursor` on (None: from the start), newest posts first if it can choose.
+
+        Raises RetryLater and Stop, and nothing else for what the outside world does.
+        """
+
+    def posts(self, body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+        """The items of one body. Pure: same body, same posts; no network, no clock."""
+
+
+def source_for(name: str, via: str) -> Source:
+    """The module that fetches `name` through `via`; KeyError where there is none."""
+    return cast("Source", import_module(SOURCES[name][via]))

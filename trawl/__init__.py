@@ -1,0 +1,1 @@
+"""Trawl: one YAML file, one daily scrape."""
