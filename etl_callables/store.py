@@ -1,0 +1,101 @@
+"""A bucket: s3://bucket[/prefix], a local folder, or memory for tests, behind one small protocol.
+
+Everything a store writes appears whole or not at all, and everything the outside world does to it
+becomes `RetryLater` or `Stop` with one sentence for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+from etl_callables.errors import Stop
+from etl_callables.run import Run
+from schemas.job import Job
+
+
+class Entry(NamedTuple):
+    """One object of a listing: its key inside the bucket and its size in bytes."""
+
+    key: str
+    size: int
+
+
+class Missing(Stop):
+    """There is nothing under that key."""
+
+
+class Store(Protocol):
+    """What a bucket can do. Keys are relative, `/`-separated and never begin with one.
+
+    Each method raises RetryLater or Stop (`Missing` where the key has no object), nothing else.
+    """
+
+    def url(self, key: str) -> str:
+        """The address a person or another tool opens: `s3://bucket/prefix/key`."""
+
+    def read(self, key: str) -> bytes:
+        """The whole object; Missing when there is none."""
+
+    def open(self, key: str) -> BinaryIO:
+        """The object as a stream to read; Missing when there is none. Its reads may raise too."""
+
+    def size(self, key: str) -> int | None:
+        """The object's size in bytes, None when there is none."""
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        """Every object below `folder`, at any depth, sorted by key; never from a cache."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Publish `data` under the key, whole or not at all, over what was there."""
+
+    def put(self, path: Path, key: str) -> None:
+        """Publish a finished local file under the key, whole or not at all, over what was there."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Publish a copy of one object under another key without passing it through this machine."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; a key that has none is no error."""
+
+    def sweep(self, folder: str) -> int:
+        """Remove what killed writers left below `folder`, never a living one's; how many there were."""
+
+
+def open_store(job: Job, run: Run) -> Store:
+    """The job's bucket; relative folders are resolved against the project, never the process's folder."""
+    return store_at(job.bucket, root=job.root, connection=job.bucket_connection, run=run)
+
+
+def store_at(bucket: str, *, root: str = ".", connection: str | None = None, run: Run | None = None) -> Store:
+    """The store at a bucket URL: `s3://`, `file:///`, `memory://`, an absolute path or a `./relative` one.
+
+    `connection` names an Airflow-like AWS connection that `run` resolves; without one the ordinary
+    AWS chain of credentials applies (environment, shared files, instance role).
+    """
+    scheme = bucket.partition("://")[0] if "://" in bucket else ""
+    if scheme == "s3":
+        from etl_callables.store_s3 import S3Store, client  # noqa: PLC0415 (botocore costs half a second)
+
+        name, _, prefix = bucket.removeprefix("s3://").partition("/")
+        return S3Store(client(connection, run or Run()), name, prefix.strip("/"))
+    if scheme == "memory":
+        from etl_callables.store_memory import MemoryStore  # noqa: PLC0415 (only tests come here)
+
+        return MemoryStore(bucket.removeprefix("memory://").strip("/"))
+    from etl_callables.store_local import LocalStore  # noqa: PLC0415 (one branch of three)
+
+    if scheme == "file":
+        return LocalStore(Path(unquote(urlsplit(bucket).path)))
+    if scheme:
+        raise Stop(f"{bucket} is no bucket Trawl can write: use s3://name, file:///folder or ./folder.")
+    return LocalStore(Path(root) / bucket)
+
+
+def checked(key: str) -> str:
+    """The key itself; ValueError for one that could leave the bucket or name a folder."""
+    if not key or any(part in {"", ".", ".."} for part in key.split("/")) or "\0" in key or "\\" in key:
+        raise ValueError(f"{key!r} is no key of an object")
+    return key

@@ -1,0 +1,214 @@
+"""An S3 bucket, through s3fs.
+
+Uploads are single requests or multipart ones of a finished local file, so S3 itself guarantees that
+an object is there whole or not at all. s3fs's file objects, which publish what they hold when a
+`with` block raises, are never opened for writing, and its listing cache is off.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import s3fs
+
+from etl_callables.errors import Stop
+from etl_callables.run import Run
+from etl_callables.store import Entry, Missing, checked
+from etl_callables.store_s3_errors import explain, explain_code, is_missing
+
+_PART: Final = 16 << 20
+"""Bytes of a part of a multipart upload; four of them are in memory at once."""
+
+_ABANDONED: Final = timedelta(days=1)
+"""After this an unfinished upload's writer counts as dead. S3 cannot tell us."""
+
+_DELETE_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class S3Store:
+    """Objects of `bucket` whose keys begin with `prefix/`, or all of them when it is empty."""
+
+    files: Any
+    bucket: str
+    prefix: str = ""
+
+    def url(self, key: str) -> str:
+        return f"s3://{self._path(key)}"
+
+    def read(self, key: str) -> bytes:
+        with self._explained("s3:GetObject", key):
+            # One request: by default s3fs asks for the size first, and for parts in parallel.
+            return cast("bytes", self.files.cat_file(self._path(key), max_concurrency=1))
+
+    def open(self, key: str) -> BinaryIO:
+        size = self.size(key)
+        if size is None:
+            raise Missing(f"There is no object {self.url(key)}.")
+        return io.BufferedReader(_Stream(self, key, size), 4 << 20)
+
+    def range(self, key: str, start: int, stop: int) -> bytes:
+        """Bytes [start, stop) of an object."""
+        with self._explained("s3:GetObject", key):
+            return cast("bytes", self.files.cat_file(self._path(key), start=start, end=stop))
+
+    def size(self, key: str) -> int | None:
+        with self._explained("s3:GetObject", key):
+            try:
+                answer = self._call("head_object", Key=self._key(key))
+            except Exception as error:
+                if is_missing(error):
+                    return None
+                raise
+            return cast("int", answer["ContentLength"])
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        strip = len(self.prefix) + 1 if self.prefix else 0
+        for answer in self._listed("list_objects_v2", folder, "ContinuationToken"):
+            for found in answer.get("Contents", []):
+                if not found["Key"].endswith("/"):  # the empty objects that consoles make for folders
+                    yield Entry(found["Key"][strip:], found["Size"])
+
+    def write(self, key: str, data: bytes) -> None:
+        with self._explained("s3:PutObject", key):
+            self._call("put_object", Key=self._key(key), Body=data)
+
+    def put(self, path: Path, key: str) -> None:
+        with self._explained("s3:PutObject", key):
+            self.files.put_file(str(path), self._path(key), chunksize=_PART, max_concurrency=4)
+
+    def copy(self, source: str, target: str) -> None:
+        if self.size(source) is None:
+            raise Missing(f"There is no object {self.url(source)}.")
+        with self._explained("s3:PutObject", target):
+            self.files.cp_file(self._path(source), self._path(target))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        names = [{"Key": self._key(key)} for key in keys]
+        for start in range(0, len(names), _DELETE_AT_ONCE):
+            group = names[start : start + _DELETE_AT_ONCE]
+            with self._explained("s3:DeleteObject", ""):
+                answer = self._call("delete_objects", Delete={"Objects": group, "Quiet": True})
+            for refused in answer.get("Errors", []):  # s3fs's own rm passes over these in silence
+                raise explain_code(
+                    refused["Code"],
+                    refused.get("Message", ""),
+                    "s3:DeleteObject",
+                    f"s3://{self.bucket}/{refused['Key']}",
+                )
+
+    def sweep(self, folder: str) -> int:
+        """Abort multipart uploads below `folder` that are a day old: nobody sees them, somebody pays."""
+        count = 0
+        for answer in self._listed("list_multipart_uploads", folder, "KeyMarker"):
+            for found in answer.get("Uploads", []):
+                if found["Initiated"] < datetime.now(UTC) - _ABANDONED:
+                    with self._explained("s3:AbortMultipartUpload", folder):
+                        self._call("abort_multipart_upload", Key=found["Key"], UploadId=found["UploadId"])
+                    count += 1
+        return count
+
+    def _listed(self, method: str, folder: str, marker: str) -> Iterator[Mapping[str, Any]]:
+        where = "/".join(part for part in (self.prefix, folder.strip("/")) if part)
+        more: dict[str, Any] = {"Prefix": f"{where}/" if where else ""}
+        while True:
+            with self._explained("s3:ListBucket", folder):
+                answer = self._call(method, **more)
+            yield answer
+            if not answer.get("IsTruncated"):
+                return
+            more[marker] = answer[f"Next{marker}"]
+            if "NextUploadIdMarker" in answer:
+                more["UploadIdMarker"] = answer["NextUploadIdMarker"]
+
+    def _call(self, method: str, **values: Any) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self.files.call_s3(method, Bucket=self.bucket, **values))
+
+    def _key(self, key: str) -> str:
+        return f"{self.prefix}/{checked(key)}" if self.prefix else checked(key)
+
+    def _path(self, key: str) -> str:
+        return f"{self.bucket}/{self._key(key)}"
+
+    @contextmanager
+    def _explained(self, action: str, key: str) -> Iterator[None]:
+        where = "/".join(part for part in (self.bucket, self.prefix, key) if part)
+        try:
+            yield
+        except Exception as error:
+            raise explain(error, action, f"s3://{where}") from error
+
+
+class _Stream(io.RawIOBase):
+    """One object, read front to back by ranges, so that a stream of hours survives a lost connection."""
+
+    def __init__(self, store: S3Store, key: str, size: int) -> None:
+        self._store = store
+        self._key = key
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        stop = min(self._at + len(buffer), self._size)
+        if stop == self._at:
+            return 0
+        data = self._store.range(self._key, self._at, stop)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def client(connection: str | None, run: Run) -> Any:
+    """An s3fs file system: from a connection of Airflow's AWS kind, or by the ordinary AWS chain."""
+    return s3fs.S3FileSystem(
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        config_kwargs={
+            "retries": {"max_attempts": 3, "mode": "standard"},
+            "connect_timeout": 5,
+            "read_timeout": 30,
+        },
+        **(_credentials(connection, run) if connection else {}),
+    )
+
+
+def _credentials(name: str, run: Run) -> dict[str, Any]:
+    """What an AWS connection says, in s3fs's words; Stop where it is absent or asks for more."""
+    try:
+        values = run.connection(name)
+    except LookupError:
+        raise Stop(
+            f"There is no connection {name!r}: create it in Airflow, with the type Amazon Web Services."
+        ) from None
+    extra = values.get("extra") or {}
+    if isinstance(extra, str):
+        try:
+            extra = json.loads(extra)
+        except ValueError:
+            extra = None
+    if not isinstance(extra, Mapping):
+        raise Stop(f"The extra of connection {name!r} is no JSON object.")
+    if extra.get("role_arn"):
+        raise Stop(
+            f"Connection {name!r} asks to assume the role {extra['role_arn']}, which Trawl does not do: "
+            "let the machine's own role be that one, or set a profile in ~/.aws/config."
+        )
+    region = extra.get("region_name")
+    found = {
+        "key": values.get("login") or extra.get("aws_access_key_id"),
+        "secret": values.get("password") or extra.get("aws_secret_access_key"),
+        "token": extra.get("aws_session_token"),
+        "endpoint_url": extra.get("endpoint_url"),
+        "client_kwargs": {"region_name": region} if region else None,
+    }
+    return {key: value for key, value in found.items() if value}
