@@ -90,3 +90,7 @@ class Job:
     """The effective plain values by dotted path (`date_range.since`), as written."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each of `values` was written."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Job:
+        """Itself: nothing in it changes, and DAG builders copy whatever they are handed."""
+        return self

@@ -1,0 +1,130 @@
+"""Keys: where in the bucket the posts of a window go, as a template of a closed set of placeholders.
+
+`{date}` (2021-07-05), `{year}`, `{month}`, `{day}` and `{hour}` are the start of the window in the
+job's zone; `{start}` and `{end}` are its ends in UTC (20210705T000000Z); `{job}` is the job's id with
+slashes for dots, so that the bucket mirrors the folders of pipelines. A brace has no other meaning and
+cannot be written; nothing else in a key is ever looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from schemas.window import Window
+from schemas.zone import zone
+
+PLACEHOLDERS: Final = ("date", "start", "end", "year", "month", "day", "hour", "job")
+FORMATS: Final = ("csv", "parquet", "jsonl")
+COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
+"""Suffix -> the name of the compression."""
+
+MAX_BYTES: Final = 900
+"""S3 takes 1,024; the rest is for the bucket's prefix."""
+
+RESERVED: Final = "_trawl"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
+_HOLE = re.compile(r"\{([^{}]*)\}")
+# What S3 and URLs give a meaning to, what file names cannot hold, and the wild cards of readers.
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\*?\[\]#%\"<>|^`~]")
+_LONGEST: Final = {"date": 10, "start": 16, "end": 16, "year": 4, "month": 2, "day": 2, "hour": 2}
+
+
+class Fault(NamedTuple):
+    """What is wrong with a key, a stable slug, and what to do."""
+
+    message: str
+    kind: str
+    hint: str = ""
+
+
+@lru_cache(maxsize=4096)
+def parse_key(template: str) -> tuple[str, ...]:
+    """The pieces of a key: literal text at even places, names of placeholders at odd ones.
+
+    Raises ValueError, in a sentence for a person, for an unknown placeholder or a lone brace.
+    """
+    pieces = tuple(_HOLE.split(template))
+    for literal in pieces[::2]:
+        if "{" in literal or "}" in literal:
+            raise ValueError(f'a brace in "{template}" has no partner')
+    for name in pieces[1::2]:
+        if name not in PLACEHOLDERS:
+            raise ValueError(f'unknown placeholder "{{{name}}}"')
+    return pieces
+
+
+def render_key(template: str, window: Window, job_id: str, timezone: str) -> str:
+    """The key of a window: a pure function of its arguments; ValueError for a template that is none."""
+    pieces = parse_key(template)
+    if len(pieces) == 1:
+        return template
+    start = window.start.astimezone(zone(timezone))
+    values = {
+        "date": f"{start:%Y-%m-%d}",
+        "year": f"{start.year:04}",
+        "month": f"{start.month:02}",
+        "day": f"{start.day:02}",
+        "hour": f"{start.hour:02}",
+        "start": f"{window.start:{_STAMP}}",
+        "end": f"{window.end:{_STAMP}}",
+        "job": job_id.replace(".", "/"),
+    }
+    return "".join(values[piece] if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def key_faults(template: str, job_id: str) -> list[Fault]:
+    """Everything that keeps `template` from being the key of a job, most telling first."""
+    try:
+        pieces = parse_key(template)
+    except ValueError as error:
+        return [_brace_fault(str(error))]
+    faults = []
+    segments = template.split("/")
+    if template.startswith("/"):
+        faults.append(
+            Fault('a key begins inside the bucket, not with "/"', "bad-key", f'write "{template.strip("/")}"')
+        )
+    elif template.endswith("/"):
+        faults.append(Fault("the key names a folder", "bad-key", f'add a name: "{template}posts.csv"'))
+    elif "" in segments:
+        faults.append(Fault('the key has an empty folder name ("//")', "bad-key", 'write a single "/"'))
+    if ".." in segments or "." in segments:
+        faults.append(Fault('the key has "." or ".." for a folder', "bad-key", "write the path itself"))
+    if found := _FORBIDDEN.search(template):
+        shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
+        faults.append(Fault(f'the key has the character "{shown}", which not every tool can read', "bad-key"))
+    if template != template.strip() or any(part != part.strip() for part in segments):
+        faults.append(Fault("a name in the key begins or ends with a space", "bad-key"))
+    if segments[0].lower().startswith(RESERVED):
+        faults.append(
+            Fault(
+                f'keys beginning with "{RESERVED}" are for Trawl\'s own files',
+                "bad-key",
+                "choose another folder",
+            )
+        )
+    if (size := _longest(pieces, job_id)) > MAX_BYTES:
+        faults.append(Fault(f"the key can grow to {size} bytes; at most {MAX_BYTES} are safe", "bad-key"))
+    return faults
+
+
+def _brace_fault(message: str) -> Fault:
+    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    return Fault(message, "bad-key", f"the placeholders are {known}")
+
+
+def _longest(pieces: tuple[str, ...], job_id: str) -> int:
+    literal = sum(len(piece.encode()) for piece in pieces[::2])
+    return literal + sum(_LONGEST.get(name, len(job_id)) for name in pieces[1::2])
+
+
+def suffix_of(key: str) -> tuple[str | None, str | None]:
+    """The format and the compression that a key's suffix says, each None where it says none."""
+    parts = key.rpartition("/")[2].split(".")[1:]
+    compression = None
+    if parts and parts[-1].lower() in COMPRESSIONS:
+        compression = COMPRESSIONS[parts.pop().lower()]
+    known = parts[-1].lower() if parts and parts[-1].lower() in FORMATS else None
+    return known, compression
