@@ -1,29 +1,47 @@
-"""The three callables that every DAG shares: extract, transform, load.
+"""The three callables that every DAG shares.
 
 They know nothing of Airflow: each takes the job, the window and the run, and returns a small dict of
-URIs and counts for the next. They are loaded on first use, so that importing the package is free.
+keys and counts for the next. Each loads its own machinery when it is called, so that a scheduler that
+only draws the DAG never pays for it.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from etl_callables.extraction import extract as extract
-    from etl_callables.loading import load as load
-    from etl_callables.transformation import transform as transform
+from etl_callables.run import Run
+from schemas.job import Job
+from schemas.window import Window
 
 __all__ = ["extract", "load", "transform"]
 
-_MODULES = {
-    "extract": "etl_callables.extraction",
-    "transform": "etl_callables.transformation",
-    "load": "etl_callables.loading",
-}
+
+def extract(job: Job, window: Window, run: Run) -> dict[str, Any]:
+    """Fetch the window's pages into the bucket, as they come; goes on where a killed run stopped.
+
+    Returns {"raw": key of the closing record, "pages": int, "posts": int}. Raises TrawlError.
+    """
+    from etl_callables.extraction import extract as work  # noqa: PLC0415
+
+    return work(job, window, run)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def transform(job: Job, window: Window, run: Run, extracted: dict[str, Any]) -> dict[str, Any]:
+    """Turn raw pages into one typed, sorted, deduplicated object, staged beside them.
+
+    Never asks the source. Returns {"staged": key of the staging record, "posts": int, …}. Raises
+    TrawlError.
+    """
+    from etl_callables.transformation import transform as work  # noqa: PLC0415
+
+    return work(job, window, run, extracted)
+
+
+def load(job: Job, window: Window, run: Run, transformed: dict[str, Any]) -> dict[str, Any]:
+    """Publish the staged object under its key, and then its manifest: the commit.
+
+    Returns {"object": url, "manifest": url, "posts": int}. Raises TrawlError.
+    """
+    from etl_callables.loading import load as work  # noqa: PLC0415
+
+    return work(job, window, run, transformed)

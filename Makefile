@@ -1,0 +1,59 @@
+# Everything a person types. `make demo` and `make test` need Python 3.11 and make, nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo up test check bench lock docs clean env dev
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: env ## Run an example job for three days through Airflow, and show what it left
+	@$(BIN)/trawl demo
+
+up: env ## Airflow's web interface with every job, on 127.0.0.1:$(PORT)
+	@exec $(BIN)/trawl up --port $(PORT)
+
+test: dev ## Run every test
+	@$(BIN)/python tests/run.py
+
+check: dev ## Style, types, lock and job files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python scripts/lock.py --check
+	@$(BIN)/trawl check
+
+bench: dev ## Measure beside the peers
+	@$(BIN)/python -m benchmarks
+
+lock: dev ## Make requirements*.txt anew from pyproject.toml
+	@$(BIN)/python scripts/lock.py
+
+docs: dev ## Make the generated pages and pictures anew
+	@$(BIN)/python scripts/docs.py
+
+clean: ## Remove what the other targets made, the environment included
+	rm -rf $(VENV) .airflow bucket .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage*
+
+env: $(VENV)/.env ## Set up what running needs
+dev: $(VENV)/.dev ## Set up what testing needs
+
+$(VENV)/bin/python:
+	@echo "Setting up Python in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.env: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing requirements.txt (a minute or two, once) …"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.env
+	@echo "Installing requirements-dev.txt (a minute or two, once) …"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@

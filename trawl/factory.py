@@ -1,0 +1,147 @@
+"""From job files to DAGs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+# dag-factory reads this when it is imported; nothing about anybody's jobs leaves the machine.
+os.environ["AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY"] = "False"
+
+from airflow.sdk import DAG, Param, get_parsing_context
+from dagfactory.dagbuilder import DagBuilder
+from schemas.reading import job_path, read_job, read_jobs
+
+from schemas.job import Job
+from schemas.problem import Problem
+from schemas.schedule import window_at
+from trawl.page import page
+from trawl.timetable import ScrapeTimetable
+
+STEPS = ("extract", "transform", "load")
+"""Every job is these three tasks, in this order; each names a function of `etl_callables`."""
+
+
+class InvalidScrapeJobs(Exception):  # noqa: N818 (Airflow shows the name: it should read well)
+    """The problems of all invalid job files, a line each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__("\n" + "\n".join(map(str, problems)))
+
+
+def dags(pipelines: Path) -> dict[str, DAG]:
+    """The DAG of every valid job file below `pipelines`, by id.
+
+    When a task runs, Airflow loads the file again and says which DAG it wants: only that one is
+    read, so that a task starts as fast among ten thousand jobs as alone.
+    """
+    wanted = get_parsing_context().dag_id
+    if wanted is None:
+        return {job.id: dag_of(job) for job in read_jobs(pipelines).jobs}
+    path = job_path(wanted, pipelines)
+    job = read_job(path, pipelines.parent) if path else None
+    return {job.id: dag_of(job)} if isinstance(job, Job) else {}
+
+
+def raise_problems(pipelines: Path) -> None:
+    """Raise InvalidScrapeJobs if any file below `pipelines` is invalid."""
+    problems = read_jobs(pipelines).problems
+    if problems:
+        raise InvalidScrapeJobs(problems)
+
+
+def dag_of(job: Job) -> DAG:
+    """One job as a DAG of three tasks, built with dag-factory."""
+    built: dict[str, Any] = DagBuilder(job.id, config_of(job), {}).build()
+    dag: DAG = built["dag"]
+    # dag-factory marks its DAGs with a tag of its own, which only says who built them.
+    dag.tags = set(job.tags)
+    return dag
+
+
+def config_of(job: Job) -> dict[str, Any]:
+    """What dag-factory is told; plain values and objects, so that it renders and expands nothing."""
+    return {
+        "description": job.description,
+        "doc_md": page(job),
+        "schedule": ScrapeTimetable.of(job),
+        "start_date": _start_date(job),
+        "catchup": job.backfill,
+        "max_active_runs": 1 if job.date_range.each_run == "whole" else 4,
+        "tags": list(job.tags),
+        "params": _params(),
+        "default_args": _default_args(job),
+        "tasks": {
+            step: {
+                "operator": "trawl.operator.ScrapeOperator",
+                "python_callable": f"etl_callables.{step}",
+                "job": job,
+                "after": before,
+                "dependencies": [before] if before else [],
+            }
+            for step, before in zip(STEPS, (None, *STEPS), strict=False)
+        },
+    }
+
+
+def _start_date(job: Job) -> Any:
+    """The start of the first window that holds any of the job's range (None: no beginning)."""
+    since = job.date_range.since
+    return None if since is None else window_at(job.schedule, since).start
+
+
+def _default_args(job: Job) -> dict[str, Any]:
+    args: dict[str, Any] = {
+        "owner": job.owner or "trawl",
+        "retries": job.retries,
+        "retry_delay": job.retry_delay,
+        "execution_timeout": job.timeout,
+        "depends_on_past": job.depends_on_past,
+    }
+    if job.email:
+        notifier = {
+            "callback": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+            "to": list(job.email),
+        }
+        if job.email_on_failure:
+            args["on_failure_callback"] = notifier
+        if job.email_on_retry:
+            args["on_retry_callback"] = dict(notifier)
+    return args
+
+
+def _params() -> dict[str, Param]:
+    """The trigger form: empty fields leave the job as it is."""
+    own = "Leave empty for the job's own"
+    return {
+        "since": Param(
+            None,
+            title="Since",
+            description=f"{own} window. Inclusive; UTC unless the time says otherwise.",
+            type=["null", "string"],
+            format="date-time",
+        ),
+        "until": Param(
+            None,
+            title="Until",
+            description=f"{own} window. Exclusive; UTC unless the time says otherwise.",
+            type=["null", "string"],
+            format="date-time",
+        ),
+        "query": Param(
+            None,
+            title="Query",
+            description=f"{own} query. With another, the posts are written beside the job's own.",
+            type=["null", "string"],
+            maxLength=4096,
+        ),
+        "limit": Param(
+            None,
+            title="Limit",
+            description=f"{own} limit. Posts at most.",
+            type=["null", "integer"],
+            minimum=1,
+        ),
+    }

@@ -1,0 +1,90 @@
+"""A job's page in Airflow: what it does, in words, and every value with where it was written."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from etl_callables.run import STATE
+from schemas.job import Job
+from schemas.schedule import describe
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&])")
+
+
+def page(job: Job) -> str:
+    """Markdown for Airflow's DAG documentation. A person's words are escaped, never markup.
+
+    Ends with a newline: Airflow takes documentation that ends in `.md` for the name of a file.
+    """
+    facts = [
+        ("Owner", escape(job.owner or "nobody named")),
+        ("Source", f"{escape(job.source)} via {escape(job.via)}"),
+        ("Query", code(job.query) if job.query else "everything"),
+        ("Runs", escape(describe(job.schedule))),
+        ("Each run takes", escape(_takes(job))),
+        ("At most", f"{job.limit:,} posts a run" if job.limit else "no limit"),
+        ("Writes", code(f"{job.bucket.rstrip('/')}/{job.key}")),
+        ("Manifest", code(f"{job.bucket.rstrip('/')}/{STATE}/{job.id}/<window>/manifest.json")),
+        ("Columns", escape(", ".join(column.header for column in job.columns))),
+        ("Tags", escape(", ".join(job.tags)) or "none"),
+    ]
+    lines = [
+        escape(job.description or "No description."),
+        "",
+        f"Defined in {code(job.file)}.",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts),
+        "",
+        "### Effective job",
+        "",
+        *fenced(effective(job)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def effective(job: Job) -> list[str]:
+    """Every effective value on a line, with the file and line that it was written in."""
+    rows = [(f"{name}: {_plain(value)}", str(job.origins[name])) for name, value in job.values.items()]
+    width = min(max((len(left) for left, _ in rows), default=0), 60)
+    return [f"{left:<{width}}  # {origin}" for left, origin in rows]
+
+
+def escape(text: str) -> str:
+    """A person's words as Markdown that shows exactly them, on one line."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """A person's words as a Markdown code span fit for a table cell."""
+    flat = " ".join(text.split()).replace("|", "\\|")
+    ticks = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    pad = " " if "`" in flat else ""
+    return f"{ticks}{pad}{flat}{pad}{ticks}"
+
+
+def fenced(lines: list[str]) -> list[str]:
+    """Lines in a fence longer than any they hold."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}yaml", *lines, fence]
+
+
+def _plain(value: object) -> str:
+    return " ".join(str(value).split())
+
+
+def _takes(job: Job) -> str:
+    since, until = job.date_range.since, job.date_range.until
+    span = f"{_moment(since, 'the beginning')} to {_moment(until, 'now')}"
+    if job.date_range.each_run == "whole":
+        return f"the whole range, {span}"
+    if since is None and until is None:
+        return "its own interval"
+    return f"its own interval, within {span}"
+
+
+def _moment(moment: datetime | None, otherwise: str) -> str:
+    return otherwise if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"

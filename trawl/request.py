@@ -1,0 +1,88 @@
+"""From a run's interval, and what a person overrode by hand, to what is fetched and where it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from etl_callables.errors import NothingToDo, Stop
+from schemas.job import Job
+from schemas.window import Window
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where a job without `since` begins when each run takes the whole range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a manual run may change: None leaves the job's own value. Times are aware."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    query: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one run is to fetch. `variant` is empty for the job's own runs (see `Run.variant`)."""
+
+    job: Job
+    window: Window
+    variant: str = ""
+
+
+def ask(job: Job, interval: Window, overrides: Overrides | None = None) -> Asked:
+    """What a run of `job` over its data interval fetches.
+
+    A run that a person gave another query, limit or window writes beside the job's own objects, so
+    that a look at three days never replaces the object of the first of them. Raises NothingToDo
+    where the interval lies outside the job's date range, Stop for overrides that make no sense.
+    """
+    overrides = overrides or Overrides()
+    own = _own_window(job, interval)
+    window = _window(own or interval, overrides)
+    changed = replace(
+        job,
+        query=job.query if overrides.query is None else overrides.query,
+        limit=job.limit if overrides.limit is None else overrides.limit,
+    )
+    if (changed.query, changed.limit) != (job.query, job.limit):
+        text = json.dumps([changed.query, changed.limit])
+        return Asked(changed, window, "manual-" + hashlib.sha256(text.encode()).hexdigest()[:8])
+    if window != own and (overrides.since or overrides.until):
+        return Asked(job, window, "manual")
+    if own is None:
+        raise NothingToDo(_outside(job, interval))
+    return Asked(job, own)
+
+
+def _own_window(job: Job, interval: Window) -> Window | None:
+    span = job.date_range
+    if span.each_run == "whole":
+        return Window(span.since or EPOCH, span.until or interval.end)
+    return interval.clip(span.since, span.until)
+
+
+def _window(base: Window, overrides: Overrides) -> Window:
+    start, end = overrides.since or base.start, overrides.until or base.end
+    if start >= end:
+        raise Stop(
+            f"since ({start:%Y-%m-%d %H:%M} UTC) must be before until ({end:%Y-%m-%d %H:%M} UTC); "
+            "trigger the run again with both of them set"
+        )
+    return Window(start, end)
+
+
+def _outside(job: Job, interval: Window) -> str:
+    since, until = job.date_range.since, job.date_range.until
+    return (
+        f"nothing to do: {interval.start:%Y-%m-%d %H:%M} to {interval.end:%Y-%m-%d %H:%M} UTC lies outside "
+        f"the job's date range (since {_day(since)}, until {_day(until)}) in {job.file}"
+    )
+
+
+def _day(moment: datetime | None) -> str:
+    return "always" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

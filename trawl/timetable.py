@@ -1,0 +1,110 @@
+"""When a job runs and which window each run gets, as Airflow asks for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from pendulum import DateTime, instance
+
+from schemas.job import Job
+from schemas.schedule import Schedule, describe, next_after, window_at, window_before
+from schemas.window import Window
+
+
+class ScrapeTimetable(Timetable):
+    """Explicit windows: the calendar interval between two fire times in the job's zone.
+
+    The window of a date is the same for scheduled, backfilled, manual and `dags test` runs: the
+    interval that holds it, or the last complete one where that interval has not ended yet.
+    Decoding is cheap on purpose: a scheduler decodes every DAG's timetable again and again.
+    """
+
+    def __init__(self, schedule: Schedule, until: datetime | None, description: str) -> None:
+        self._schedule = schedule
+        self._until = until
+        self.description = description
+        self.can_be_scheduled = self.periodic = schedule.cron is not None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The timetable of a job; it ends with the job's range unless each run takes all of it."""
+        until = job.date_range.until if job.date_range.each_run == "interval" else None
+        return cls(job.schedule, until, describe(job.schedule))
+
+    @property
+    def summary(self) -> str:
+        return self._schedule.text or self._schedule.cron or "manual"
+
+    def serialize(self) -> dict[str, Any]:
+        return {
+            "cron": self._schedule.cron,
+            "timezone": self._schedule.timezone,
+            "text": self._schedule.text,
+            "until": self._until.timestamp() if self._until else None,
+            "description": self.description,
+        }
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Self:
+        until = data["until"]
+        return cls(
+            Schedule(data["cron"], data["timezone"], data["text"]),
+            None if until is None else datetime.fromtimestamp(until, UTC),
+            data["description"],
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScrapeTimetable) and self.serialize() == other.serialize()
+
+    def __hash__(self) -> int:
+        return hash((self._schedule, self._until))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: nothing in it changes, and DAG builders copy whatever they are handed."""
+        return self
+
+    def window_of(self, moment: datetime) -> Window:
+        """The window that holds `moment` if it has ended, else the last one that has."""
+        now = datetime.now(UTC)
+        window = window_at(self._schedule, moment)
+        return window if window.end <= now else window_before(self._schedule, now)
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        return _interval(self.window_of(run_after))
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        if self._schedule.cron is None:
+            return None
+        candidates = []
+        if last_automated_data_interval is not None:
+            # The last run's end is a boundary unless the schedule was edited meanwhile; then the
+            # next window is the first whole one of the new schedule that repeats nothing.
+            candidates.append(self._first_from(last_automated_data_interval.end))
+        if restriction.earliest is not None:
+            candidates.append(self._first_from(restriction.earliest))
+        if not restriction.catchup:
+            candidates.append(window_before(self._schedule, datetime.now(UTC)))
+        if not candidates:
+            return None
+        window = max(candidates)
+        latest = restriction.latest
+        if (latest and window.start > latest) or (self._until and window.start >= self._until):
+            return None
+        start, end = _interval(window)
+        return DagRunInfo.interval(start=start, end=end)
+
+    def _first_from(self, moment: datetime) -> Window:
+        """The first window that starts at `moment` or later."""
+        window = window_at(self._schedule, moment)
+        if window.start == moment:
+            return window
+        follower = next_after(self._schedule, window.end)
+        return Window(window.end, follower) if follower else window
+
+
+def _interval(window: Window) -> DataInterval:
+    return DataInterval(instance(window.start), instance(window.end))
