@@ -43,6 +43,9 @@ def ask(job: Job, interval: Window, overrides: Overrides | None = None) -> Asked
     """
     overrides = overrides or Overrides()
     own = _own_window(job, interval)
+    by_hand = overrides.since is not None or overrides.until is not None
+    if own is None and not by_hand:
+        raise NothingToDo(_outside(job, interval))
     window = _window(own or interval, overrides)
     changed = replace(
         job,
@@ -52,11 +55,7 @@ def ask(job: Job, interval: Window, overrides: Overrides | None = None) -> Asked
     if (changed.query, changed.limit) != (job.query, job.limit):
         text = json.dumps([changed.query, changed.limit])
         return Asked(changed, window, "manual-" + hashlib.sha256(text.encode()).hexdigest()[:8])
-    if window != own and (overrides.since or overrides.until):
-        return Asked(job, window, "manual")
-    if own is None:
-        raise NothingToDo(_outside(job, interval))
-    return Asked(job, own)
+    return Asked(job, window, "manual" if window != own else "")
 
 
 def _own_window(job: Job, interval: Window) -> Window | None:

@@ -1,0 +1,20 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from trawl.local import QUIET
+
+# Airflow reads its settings when it is first imported, which any test may be the first to do. Each
+# worker of a parallel run has a home of its own.
+_HOME = Path(tempfile.mkdtemp(prefix="trawl-airflow-"))
+os.environ.update(
+    QUIET,
+    AIRFLOW_HOME=str(_HOME),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+)
