@@ -19,7 +19,8 @@ up: env ## Airflow's web interface with every job, on 127.0.0.1:$(PORT)
 	@exec $(BIN)/trawl up --port $(PORT)
 
 test: dev ## Run every test
-	@$(BIN)/python tests/run.py
+	@scripts/debian.sh
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: dev ## Style, types, lock and job files
 	@$(BIN)/ruff check .

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Install what the tests use beside Python, where that is possible: as root on Debian or Ubuntu. Elsewhere
+# the tests that need it skip, saying so.
+set -euo pipefail
+packages=()
+command -v chromium >/dev/null || packages+=(chromium)
+command -v chromedriver >/dev/null || packages+=(chromium-driver)
+[ ${#packages[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "not installed: ${packages[*]}; the tests in a real browser will skip" >&2
+  exit 0
+fi
+echo "Installing ${packages[*]} …"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
