@@ -12,10 +12,10 @@ os.environ["AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY"] = "False"
 
 from airflow.sdk import DAG, Param, get_parsing_context
 from dagfactory.dagbuilder import DagBuilder
-from schemas.reading import job_path, read_job, read_jobs
 
 from schemas.job import Job
 from schemas.problem import Problem
+from schemas.reading import job_path, read_job, read_jobs
 from schemas.schedule import window_at
 from trawl.page import page
 from trawl.timetable import ScrapeTimetable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from airflow.serialization.decoders import decode_timetable
@@ -23,7 +24,12 @@ def timetable(text: str = "daily", timezone: str = "UTC", until: datetime | None
 
 
 def runs(
-    table: ScrapeTimetable, since: datetime, count: int, *, catchup: bool = True, latest: datetime | None = None
+    table: ScrapeTimetable,
+    since: datetime,
+    count: int,
+    *,
+    catchup: bool = True,
+    latest: datetime | None = None,
 ) -> list[DataInterval]:
     """The first intervals the scheduler would create from `since` on."""
     found: list[DataInterval] = []
@@ -48,7 +54,7 @@ def test_a_backfill_creates_every_day_of_the_range_and_then_ends() -> None:
 def test_no_interval_is_ever_empty_or_left_out() -> None:
     intervals = runs(timetable("every 6 hours"), utc(2021, 7, 5), 40)
     assert all(i.start < i.end for i in intervals)
-    assert all(before.end == after.start for before, after in zip(intervals, intervals[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(intervals))
 
 
 def test_days_are_calendar_days_of_the_zone_even_when_clocks_change() -> None:
