@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from etl_callables.errors import NothingToDo, Stop
-from schemas.job import DateRange, Job
-from schemas.schedule import Schedule
+from schemas.job import DateRange
 from schemas.window import Window
+from tests.trawl.jobs import job, utc
 from trawl.request import EPOCH, Overrides, ask
-
-
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
-
-
-def job(**changes: object) -> Job:
-    values: dict[str, object] = {
-        "id": "team.covid",
-        "file": "pipelines/team/covid.yaml",
-        "folder": "/p/pipelines/team",
-        "root": "/p",
-        "digest": "0" * 64,
-        "text": "",
-        "source": "archive",
-        "via": "files",
-        "bucket": "./bucket",
-        "key": "covid/{date}.csv",
-        "format": "csv",
-        "compression": None,
-        "columns": (),
-        "schedule": Schedule("0 0 * * *", "UTC", "daily"),
-        "query": "covid",
-        "limit": 150,
-        "date_range": DateRange(utc(2021, 7, 5), utc(2021, 7, 12)),
-    }
-    return Job(**{**values, **changes})  # type: ignore[arg-type]
-
 
 DAY = Window(utc(2021, 7, 6), utc(2021, 7, 7))
 

@@ -12,11 +12,8 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from pendulum import instance
 
 from schemas.schedule import parse_schedule
+from tests.trawl.jobs import utc
 from trawl.timetable import ScrapeTimetable
-
-
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
 
 
 def timetable(text: str = "daily", timezone: str = "UTC", until: datetime | None = None) -> ScrapeTimetable:
