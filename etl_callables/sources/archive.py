@@ -1,0 +1,182 @@
+"""Posts that somebody collected before: files of several layouts, told apart by what is in them.
+
+| layout         | a file is                                                                       |
+| -------------- | ------------------------------------------------------------------------------- |
+| snscrape-jsonl | a tweet a line, from `snscrape --jsonl`                                         |
+| snscrape-csv   | a table of the same items, from pandas' `to_csv`                                |
+| x-api-v2       | a response of the X API v2 a line                                               |
+| trawl-raw      | raw pages of Trawl itself, from any source                                      |
+
+All may be packed (.gz, .zst). An archive cannot search, so this source does: it gives only bodies
+that hold a post of the window that matches the query (`etl_callables.sources.words`), and those that
+it cannot read, which are counted. A body of many posts stays whole, with a note which of them match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version as version_of
+from typing import Any, Final
+
+import msgspec
+
+from etl_callables.errors import Stop
+from etl_callables.post import Post, Skipped
+from etl_callables.run import Run
+from etl_callables.sources import Page, Request, archive_lines, snscrape_items, source_for, x_api_v2
+from etl_callables.sources.files import File, find
+from etl_callables.sources.words import Words, parse
+
+PLATFORM: Final = "archive"
+
+_BODIES: Final = 1000
+_BYTES: Final = 1 << 20
+_DETAIL: Final = 200
+_ONLY: Final = b'{"trawl_only":'
+
+
+def version() -> str:
+    return f"trawl {version_of('trawl')}"
+
+
+def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
+    """Batches of about 1,000 bodies or 1 MiB. A cursor is file number, byte offset and file name."""
+    words = parse(request.query)
+    files = find(request.options["files"], request.folder, request.credentials, run)
+    layout = request.options.get("layout", "auto")
+    number, start = _place(files, cursor)
+    batch: list[bytes] = []
+    size = 0
+    last: tuple[int, int] | None = None  # where the newest body of the batch begins
+    now = run.now()
+    for index in range(number, len(files)):
+        file = files[index]
+        for offset, body in archive_lines.bodies(file, layout, start if index == number else 0):
+            wanted = _wanted(body, request, words, now)
+            if wanted is None:
+                continue
+            # A page ends where the next body begins, so that the last page is known to be the last;
+            # never between bodies of one line, for a cursor names a line.
+            if (len(batch) >= _BODIES or size >= _BYTES) and last != (index, offset):
+                yield Page(tuple(batch), f"{index}:{offset}:{file.name}")
+                batch, size = [], 0
+            batch.append(wanted)
+            size += len(wanted)
+            last = (index, offset)
+    yield Page(tuple(batch), None)
+
+
+def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+    """The items of one body of any layout."""
+    if body.startswith(_ONLY):
+        return iter(_some(body, fetched_at))
+    try:
+        return iter((snscrape_items.read_line(body, fetched_at),))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return iter(_other(body, fetched_at))
+
+
+def _other(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
+    """The items of a body that is not, or not quite, a tweet as snscrape writes it."""
+    try:
+        found = x_api_v2.read_page(body, fetched_at)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    if found is not None:
+        return found
+    try:
+        value = snscrape_items.decode_odd(body)
+    except (ValueError, RecursionError) as problem:
+        return [Skipped("broken-json", f"{type(problem).__name__}: {str(problem)[:200]}")]
+    if not isinstance(value, dict):
+        return [Skipped("unknown-shape", f"a JSON {type(value).__name__}")]
+    return _of_value(value, body, fetched_at)
+
+
+def _of_value(value: dict[str, Any], body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
+    match value:
+        case {archive_lines.ROW: dict(row)}:
+            return [snscrape_items.read_row(row, fetched_at)]
+        case {archive_lines.BROKEN: {"reason": str(reason), "detail": str(detail)}}:
+            return [Skipped(reason, detail)]
+        case {archive_lines.WRAPPED: int(), "source": str(), "via": str(), "body": _}:
+            return _wrapped(body)
+        case {"data": {"search_by_raw_query": _}}:  # a search of X's own pages, as snscrape gets it
+            return list(source_for("twitter", "snscrape").posts(body, fetched_at))
+        case {"id": _, "action": str(action)}:
+            return [Skipped("compliance", f"an order to {action} a post, which is no post")]
+    item = snscrape_items.read_value(value, fetched_at)
+    if item is None:
+        item = Skipped("unknown-shape", f"an object with {', '.join(sorted(value)[:5]) or 'nothing in it'}")
+    return [item]
+
+
+def _wrapped(body: bytes) -> list[Post | Skipped]:
+    """The items of a body that another source fetched, read by that source."""
+    try:
+        inner = msgspec.json.decode(body, type=archive_lines.Wrapped)
+        source = source_for(inner.source, inner.via)
+    except msgspec.ValidationError as problem:
+        return [Skipped("unknown-shape", str(problem))]
+    except KeyError:
+        return [Skipped("unknown-source", f"a page fetched from {inner.source} through {inner.via}")]
+    return list(source.posts(bytes(inner.body), inner.fetched_at))
+
+
+def _place(files: list[File], cursor: str | None) -> tuple[int, int]:
+    """Number of the file and byte offset at which to go on."""
+    if cursor is None:
+        return 0, 0
+    number, offset, name = cursor.split(":", 2)
+    if int(number) >= len(files) or files[int(number)].name != name:
+        raise Stop(
+            f"The files of the archive changed while an interrupted run was reading {name}:"
+            " trigger a new run, which reads them from the start."
+        )
+    return int(number), int(offset)
+
+
+def _wanted(body: bytes, request: Request, words: Words, now: datetime) -> bytes | None:
+    """What of a body belongs to the request: all, some of its items, or nothing (None)."""
+    items = list(posts(body, now))
+    if not _is_text(body) or (len(items) == 1 and items[0][0] == "broken-json"):
+        return archive_lines.broken("broken-json", str(items[0][1])[:_DETAIL], body)
+    kept = [index for index, item in enumerate(items) if _asked(item, request, words)]
+    if len(kept) == len(items):
+        return body if items else None
+    return _ONLY + msgspec.json.encode(kept) + b',"body":' + body + b"}" if kept else None
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether the bytes are UTF-8; parsers pass over strings that they were not asked for."""
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _asked(item: Post | Skipped, request: Request, words: Words) -> bool:
+    if isinstance(item, Skipped):
+        return True
+    created = item.created_at if item.created_at.tzinfo else item.created_at.replace(tzinfo=UTC)
+    return created in request.window and (not words or words.match(item.text, item.author))
+
+
+class _Some(msgspec.Struct):
+    """A body of several items, of which only those at these places were asked for."""
+
+    trawl_only: list[int]
+    body: msgspec.Raw
+
+
+def _some(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
+    try:
+        some = msgspec.json.decode(body, type=_Some)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        return [Skipped("broken-json", str(problem))]
+    items = list(posts(bytes(some.body), fetched_at))
+    return [items[place] for place in some.trawl_only if 0 <= place < len(items)]
