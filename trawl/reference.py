@@ -1,0 +1,104 @@
+"""The job reference: every field of a job file, generated from the schema that checks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+SCHEMA: Final = Path(__file__).resolve().parent.parent / "schemas" / "scrape_job.schema.json"
+
+
+def reference() -> str:
+    """The whole reference as a Markdown page."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return "\n".join(_page(schema)).rstrip() + "\n"
+
+
+def _page(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield "# Job reference"
+    yield ""
+    yield "<!-- Generated from schemas/scrape_job.schema.json by `make docs`. -->"
+    yield ""
+    yield schema["description"]
+    yield ""
+    yield "| field | what | required |"
+    yield "|---|---|---|"
+    for name, field in schema["properties"].items():
+        required = "yes" if name in schema["required"] else ""
+        yield f"| [`{name}`](#{name}) | {field['title']} | {required} |"
+    for name, field in schema["properties"].items():
+        yield ""
+        yield from _section(name, field, schema, "##")
+    yield from _sources(schema)
+
+
+def _section(name: str, field: Mapping[str, Any], schema: Mapping[str, Any], level: str) -> Iterator[str]:
+    whole = {**_resolved(field, schema), **field}
+    yield f"{level} {name}"
+    yield ""
+    if "description" in whole:
+        yield whole["description"]
+        yield ""
+    yield f"- Type: {_type(whole, schema)}"
+    if whole.get("default") not in (None, "", [], {}):
+        yield f"- Default: {_value(whole['default'])}"
+    for key, words in (("minimum", "At least"), ("maximum", "At most"), ("maxLength", "Longest")):
+        if key in whole:
+            yield f"- {words}: {whole[key]:,}{' characters' if key == 'maxLength' else ''}"
+    examples = whole.get("examples", [])
+    if examples:
+        yield f"- Examples: {', '.join(_value(example) for example in examples)}"
+    for inner, value in whole.get("properties", {}).items():
+        yield ""
+        yield from _section(f"{name}.{inner}", value, schema, level + "#")
+
+
+def _sources(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "## What each source adds"
+    for branch in schema["allOf"]:
+        source = branch["if"]["properties"]["source"]["const"]
+        then = branch["then"]
+        yield ""
+        yield f"### source: {source}"
+        yield ""
+        providers = then["properties"]["via"]["enum"]
+        yield f"- Providers (`via`): {', '.join(f'`{provider}`' for provider in providers)}"
+        if "required" in then:
+            yield f"- Also required: {', '.join(f'`{name}`' for name in then['required'])}"
+        options = _resolved(then["properties"].get("options", {}), schema)
+        for name, option in options.get("properties", {}).items():
+            yield ""
+            yield from _section(f"options.{name}", option, schema, "####")
+
+
+def _resolved(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The field with what its `$ref` says, its own words first."""
+    reference: str | None = field.get("$ref")
+    if reference is None:
+        return field
+    found: Mapping[str, Any] = schema["$defs"][reference.rpartition("/")[2]]
+    return {**_resolved(found, schema), **field}
+
+
+def _type(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if "enum" in field:
+        return "one of " + ", ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field and "type" not in field:
+        return ", or ".join(_type(_resolved(option, schema), schema) for option in field["anyOf"])
+    kind = field.get("type", "string")
+    if kind == "array":
+        return f"a list, each {_type(_resolved(field.get('items', {}), schema), schema)}"
+    return {
+        "string": "text",
+        "integer": "a whole number",
+        "boolean": "`true` or `false`",
+        "object": "a mapping",
+    }[kind]
+
+
+def _value(value: object) -> str:
+    """A value as it is written in a job file."""
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value, ensure_ascii=False)}`"
