@@ -56,6 +56,10 @@ class Source(Protocol):
     PLATFORM: str
     """The value of `platform` in every post, or a word for several (`archive`)."""
 
+    REPEATS: bool
+    """Whether the other side may give the same posts for ever under ever new cursors. Where it cannot,
+    as in a file, a page seen twice is data."""
+
     def version(self) -> str:
         """The name and version of what fetches, for the manifest: `snscrape 0.7.0.20230622`."""
 

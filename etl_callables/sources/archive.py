@@ -29,6 +29,7 @@ from etl_callables.sources.files import File, find
 from etl_callables.sources.words import Words, parse
 
 PLATFORM: Final = "archive"
+REPEATS: Final = False
 
 _BODIES: Final = 1000
 _BYTES: Final = 1 << 20

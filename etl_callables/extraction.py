@@ -1,0 +1,244 @@
+"""Extract: ask the source for a window's posts and keep every page before asking for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final
+
+from etl_callables import raw
+from etl_callables.errors import Stop
+from etl_callables.post import Post, Skipped
+from etl_callables.run import Run, prefix
+from etl_callables.selection import Selection
+from etl_callables.sources import Page, Request, Source, source_for
+from etl_callables.store import Store, open_store
+from schemas.job import Job
+from schemas.window import Window
+
+REPEATED: Final = "source repeats pages"
+EMPTY: Final = "source gives empty pages"
+
+_REPEATS: Final = 2
+"""Pages in a row with only what an earlier page had, after which a service is going in circles. One
+alone happens where a service answers from two machines."""
+
+_EMPTIES: Final = 10
+"""Pages in a row without any item, after which a service will give none."""
+
+
+def extract(job: Job, window: Window, run: Run) -> dict[str, Any]:
+    """Fetch the window's posts into raw pages, going on where a killed try of the same run was.
+
+    Returns `{"raw": key of done.json, "pages": how many, "posts": how many are kept}`. Without a
+    limit the posts are counted before duplicates are looked for, which transform does, so that
+    memory stays flat. Raises RetryLater and Stop.
+    """
+    source = source_for(job.source, job.via)
+    request = Request(
+        query=job.query,
+        window=window,
+        limit=job.limit,
+        options=job.options,
+        folder=job.folder,
+        credentials=_credentials(job, run),
+    )
+    started = run.now()
+    log = _Log(
+        store=open_store(job, run),
+        prefix=prefix(job, window, run),
+        attempt=raw.new_attempt(started),
+        fingerprint=raw.fingerprint(job, window, run),
+        job=job,
+        version=source.version(),
+    )
+    progress = _Progress(source, Selection(window, job.limit, distinct=job.limit is not None), run)
+    _adopt(log, progress, run)
+    requests = 0
+    if progress.going:
+        for page in source.pages(request, progress.cursor, run):
+            requests += 1
+            log.write(page, progress.cursor, run.now())
+            if not progress.take(page.bodies, page.cursor, page.truncated):
+                break
+    return _finish(log, progress, started, requests, run)
+
+
+def _credentials(job: Job, run: Run) -> Mapping[str, Any]:
+    name = job.source_connection
+    if name is None:
+        return {}
+    try:
+        return run.connection(name)
+    except LookupError as problem:
+        raise Stop(
+            f"There is no connection {name}, which {job.file} names for its source:"
+            " create it in Airflow under Admin, Connections, or correct the name."
+        ) from problem
+
+
+@dataclass(slots=True)
+class _Log:
+    """The pages of this attempt, in the bucket."""
+
+    store: Store
+    prefix: str
+    attempt: str
+    fingerprint: str
+    job: Job
+    version: str
+    keys: list[str] = field(default_factory=list)
+
+    def write(self, page: Page, asked: str | None, fetched_at: datetime) -> None:
+        """Keep a page that was asked for with the cursor `asked`; it is safe once this returns."""
+        envelope = raw.Envelope(
+            source=self.job.source,
+            via=self.job.via,
+            version=self.version,
+            page=len(self.keys),
+            cursor=asked,
+            next=page.cursor,
+            previous=self.keys[-1] if self.keys else None,
+            fetched_at=fetched_at,
+            bodies=len(page.bodies),
+            truncated=page.truncated,
+            fingerprint=self.fingerprint,
+        )
+        self.keys.append(raw.write_page(self.store, self.prefix, self.attempt, envelope, page.bodies))
+
+
+class _Progress:
+    """How far a run is: what its pages held, what to ask next, and whether to ask at all."""
+
+    def __init__(self, source: Source, selection: Selection, run: Run) -> None:
+        self.selection = selection
+        self.cursor: str | None = None
+        self.going = True
+        self.truncated: str | None = None
+        self.pages = 0
+        self._source = source
+        self._run = run
+        self._asked: set[str] = set()
+        self._contents: set[int] = set()
+        self._repeats = 0
+        self._empties = 0
+
+    def take(self, bodies: tuple[bytes, ...], following: str | None, truncated: str | None) -> bool:
+        """Count a page that was asked for with `self.cursor`; whether to ask for another one."""
+        if self.cursor is not None:
+            self._asked.add(self.cursor)
+        fetched, content = self._count(bodies)
+        self.cursor = following
+        self.pages += 1
+        self.truncated = truncated
+        self._say(fetched)
+        if self.selection.full or following is None:
+            self.going = False
+        elif following in self._asked or self._circles(content):
+            self.going, self.truncated = False, REPEATED
+        else:
+            self._empties = 0 if fetched else self._empties + 1
+            if self._empties >= _EMPTIES:
+                self.going, self.truncated = False, EMPTY
+        return self.going
+
+    def _count(self, bodies: tuple[bytes, ...]) -> tuple[int, frozenset[tuple[str, str]]]:
+        """How many items a page has, and who its posts are where that tells a repeat."""
+        before = self.selection.tally.fetched
+        now = self._run.now()
+        posts = self._source.posts
+        items: Iterable[Post | Skipped] = chain.from_iterable(posts(body, now) for body in bodies)
+        names: set[tuple[str, str]] = set()
+        if self._source.REPEATS:
+            items = _noting(items, names.add)
+        for _ in self.selection.keep(items):
+            pass
+        return self.selection.tally.fetched - before, frozenset(names)
+
+    def _circles(self, content: frozenset[tuple[str, str]]) -> bool:
+        """Whether the service goes in circles, under cursors that are always new."""
+        if not content:
+            return False
+        known = hash(content)
+        self._repeats = self._repeats + 1 if known in self._contents else 0
+        self._contents.add(known)
+        return self._repeats >= _REPEATS
+
+    def _say(self, fetched: int) -> None:
+        selection = self.selection
+        kept = selection.tally.kept
+        total = f"{kept:,} so far" if selection.limit is None else f"{kept:,} of {selection.limit:,}"
+        oldest = selection.tally.oldest
+        back = f", back to {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
+        self._run.log.info("page %d: %s, %s%s", self.pages, _posts(fetched), total, back)
+
+
+def _noting(
+    items: Iterable[Post | Skipped], note: Callable[[tuple[str, str]], None]
+) -> Iterator[Post | Skipped]:
+    """The same items, each post's name noted on the way."""
+    for item in items:
+        if isinstance(item, Post):
+            note((item.platform, item.id))
+        yield item
+
+
+def _adopt(log: _Log, progress: _Progress, run: Run) -> None:
+    """Count the pages that a killed try of this run left, so that they are not asked for again."""
+    keys = raw.adoptable(log.store, log.prefix, log.fingerprint)
+    if keys:
+        run.log.info("%d pages are here from an earlier try; going on after them", len(keys))
+    for page in raw.read_pages(log.store, keys):
+        log.keys.append(page.key)
+        if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated):
+            return
+
+
+def _finish(log: _Log, progress: _Progress, started: datetime, requests: int, run: Run) -> dict[str, Any]:
+    tally = progress.selection.tally
+    done = raw.Done(
+        pages=tuple(log.keys),
+        items=tally.fetched,
+        posts=tally.kept,
+        duplicates=tally.duplicate,
+        outside_window=tally.outside,
+        over_limit=tally.over_limit,
+        skipped=dict(sorted(tally.skipped.items())),
+        first_post=tally.oldest,
+        last_post=tally.newest,
+        truncated=progress.truncated,
+        complete=progress.truncated is None,
+        requests=requests,
+        source=log.job.source,
+        via=log.job.via,
+        provider=log.version,
+        fingerprint=log.fingerprint,
+        started=started,
+        finished=run.now(),
+    )
+    key = raw.write_done(log.store, log.prefix, log.attempt, done)
+    _summarise(done, progress, run)
+    return {"raw": key, "pages": len(done.pages), "posts": done.posts}
+
+
+def _summarise(done: raw.Done, progress: _Progress, run: Run) -> None:
+    skipped = sum(done.skipped.values())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in done.skipped.items())
+    parts = [
+        f"{done.duplicates:,} duplicates" if done.duplicates else "",
+        f"{done.outside_window:,} outside the window" if done.outside_window else "",
+        f"{done.over_limit:,} over the limit" if done.over_limit else "",
+        f"{skipped:,} skipped ({reasons})" if skipped else "",
+    ]
+    unique = "" if progress.selection.distinct else " (duplicates are taken out later)"
+    left_out = "".join(f", {part}" for part in parts if part)
+    count = f"{len(done.pages):,} {'page' if len(done.pages) == 1 else 'pages'}"
+    run.log.info("extracted %s%s from %s%s", _posts(done.posts), unique, count, left_out)
+    if done.truncated:
+        run.log.warning("the source ended before the window did: %s", done.truncated)
+
+
+def _posts(count: int) -> str:
+    return f"{count:,} post" if count == 1 else f"{count:,} posts"
