@@ -1,0 +1,1 @@
+"""Measurements of Trawl beside its peers. Numbers, never tests: see README.md."""
