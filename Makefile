@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo up test check bench lock docs clean env dev
+.PHONY: help demo up test check bench lock docs picture clean env dev
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ lock: dev ## Make requirements*.txt anew from pyproject.toml
 
 docs: dev ## Make the generated pages and pictures anew
 	@$(BIN)/python scripts/docs.py
+
+picture: dev ## Take the README's picture anew, in a real browser
+	@scripts/debian.sh
+	@$(BIN)/python -m scripts.picture
 
 clean: ## Remove what the other targets made, the environment included
 	rm -rf $(VENV) .airflow bucket .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage*

@@ -17,7 +17,7 @@ from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.reading import read_job
 from schemas.window import Window
-from tests.airflow.conftest import Airflow, wait_for
+from tests.airflow.served import Airflow, wait_for
 from trawl.local import QUIET
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
