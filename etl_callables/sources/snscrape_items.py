@@ -80,14 +80,14 @@ class Tweet(msgspec.Struct, rename="camel"):
 
 
 _decode = msgspec.json.Decoder(Tweet).decode
-_TWEET: Final = "snscrape.modules.twitter.Tweet"
+TWEET: Final = "snscrape.modules.twitter.Tweet"
 _UNAVAILABLE: Final = frozenset({"snscrape.modules.twitter.TweetRef", "snscrape.modules.twitter.Tombstone"})
 
 
 def read_line(line: bytes, fetched_at: datetime) -> Post | Skipped:
     """The post of one JSON line. Raises msgspec.DecodeError when it is no tweet of snscrape's."""
     tweet = _decode(line)
-    if tweet.type != _TWEET and tweet.type is not None:
+    if tweet.type != TWEET and tweet.type is not None:
         return Skipped("not-a-tweet", tweet.type)
     return to_post(tweet, fetched_at)
 
@@ -102,7 +102,7 @@ def read_value(value: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped
         return None
     if kind in _UNAVAILABLE:
         return Skipped("unavailable", f"{kind.rpartition('.')[2]} {value.get('id')}")
-    if kind != _TWEET:
+    if kind != TWEET:
         return Skipped("not-a-tweet", kind)
     try:
         return to_post(msgspec.convert(value, Tweet), fetched_at)
@@ -146,8 +146,8 @@ def to_post(tweet: Tweet, fetched_at: datetime) -> Post | Skipped:
         _identifier(reposted.id) if reposted else None,
         None if tags is UNSET else tuple(tags) if tags else (),
         None if people is UNSET else tuple(u.username for u in people if u.username) if people else (),
-        _urls(tweet),
-        None if media is UNSET else _media(media) if media else (),
+        urls_of(tweet),
+        None if media is UNSET else media_of(media) if media else (),
         fetched_at,
     )
 
@@ -160,7 +160,7 @@ def _identifier(value: _Id) -> str | None:
     return str(value) if value else None
 
 
-def _urls(tweet: Tweet) -> tuple[str, ...] | None:
+def urls_of(tweet: Tweet) -> tuple[str, ...] | None:
     links = tweet.links
     if links is not UNSET:
         return tuple(link.url for link in links if link.url) if links else ()
@@ -170,7 +170,7 @@ def _urls(tweet: Tweet) -> tuple[str, ...] | None:
     return tuple(urls) if urls else ()
 
 
-def _media(media: list[_Medium]) -> tuple[str, ...]:
+def media_of(media: list[_Medium]) -> tuple[str, ...]:
     return tuple(url for medium in media if (url := _best(medium)))
 
 
