@@ -42,6 +42,10 @@ _REACH_DAYS: Final = 9 * 366
 _ITEM = re.compile(r"(?:(?P<all>\*)|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\w+))?")
 
 
+class NeverFires(ValueError):  # noqa: N818  it says what is so, as the other errors here do
+    """An expression that is well formed and names no day there is."""
+
+
 class _Field(NamedTuple):
     name: str
     low: int

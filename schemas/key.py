@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
+from schemas.fault import Fault
 from schemas.window import Window
 from schemas.zone import zone
 
@@ -29,14 +30,6 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 # What S3 and URLs give a meaning to, what file names cannot hold, and the wild cards of readers.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\*?\[\]#%\"<>|^`~]")
 _LONGEST: Final = {"date": 10, "start": 16, "end": 16, "year": 4, "month": 2, "day": 2, "hour": 2}
-
-
-class Fault(NamedTuple):
-    """What is wrong with a key, a stable slug, and what to do."""
-
-    message: str
-    kind: str
-    hint: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -107,12 +100,12 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
         )
     if (size := _longest(pieces, job_id)) > MAX_BYTES:
         faults.append(Fault(f"the key can grow to {size} bytes; at most {MAX_BYTES} are safe", "bad-key"))
-    return faults
+    return [fault._replace(path=("key",)) for fault in faults]
 
 
 def _brace_fault(message: str) -> Fault:
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    return Fault(message, "bad-key", f"the placeholders are {known}")
+    return Fault(message, "bad-key", f"the placeholders are {known}", ("key",))
 
 
 def _longest(pieces: tuple[str, ...], job_id: str) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from schemas.cron import DAYS, MONTHS, Cron, last_fire, next_fire, parse_cron
+from schemas.cron import DAYS, MONTHS, Cron, NeverFires, last_fire, next_fire, parse_cron
 from schemas.window import Window
 from schemas.zone import zone
 
@@ -71,7 +71,7 @@ def _cron_of(text: str) -> str | None:
         return _WORDS[words]
     if words[:1].isdigit() or words[:1] == "*":
         if not parse_cron(words).fires():
-            raise ValueError(f'"{text}" never fires: no such day of the month exists in those months')
+            raise NeverFires(f'"{text}" never fires: no such day of the month exists in those months')
         return words
     if found := _DAILY.fullmatch(words):
         return f"{_clock(found)} * * {'*' if found['days'] == 'daily' else '1-5'}"

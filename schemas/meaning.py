@@ -1,0 +1,197 @@
+"""What a job means: from values that fit the schema to the parts of a Job, or to what makes no sense.
+
+Every check looks only at values that are not at fault yet, so that one slip is one problem.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.bucket import bucket_fault
+from schemas.columns import columns_of
+from schemas.cron import NeverFires
+from schemas.draft import Draft
+from schemas.duration import parse_duration
+from schemas.fault import Fault
+from schemas.job import DateRange
+from schemas.key import FORMATS, key_faults, suffix_of
+from schemas.moment import parse_moment
+from schemas.overwriting import overwriting
+from schemas.schedule import Schedule, parse_schedule
+from schemas.words import did_you_mean, either, nearest, short
+from schemas.zone import zone, zone_names
+
+_DATE_OPERATOR = re.compile(r"(?:^|[\s(])(?P<operator>(?:since|until)(?:_time)?:\S*)", re.IGNORECASE)
+
+
+def understand(draft: Draft) -> dict[str, Any]:
+    """The parts of the Job that need more than their plain value, by name; faults go to the draft."""
+    timezone = _timezone(draft)
+    schedule = _schedule(draft, timezone)
+    span = _date_range(draft, timezone)
+    written_as, compression = _format(draft)
+    _key(draft, schedule, span)
+    _bucket(draft)
+    _backfill(draft, schedule, span)
+    _query(draft)
+    _email(draft)
+    email = draft.get("email") or ()
+    return {
+        "schedule": schedule,
+        "date_range": span,
+        "format": written_as,
+        "compression": compression,
+        "columns": columns_of(draft.get("columns")),
+        "retry_delay": _duration(draft, "retry_delay"),
+        "timeout": _duration(draft, "timeout"),
+        "email": (email,) if isinstance(email, str) else tuple(email),
+        "tags": tuple(draft.get("tags") or ()),
+    }
+
+
+def _timezone(draft: Draft) -> str:
+    name: str = draft.get("timezone")
+    try:
+        zone(name)
+    except ValueError:
+        hint = _zone_hint(name)
+        draft.blame(Fault(f'unknown time zone "{short(name)}"', "unknown-timezone", hint, ("timezone",)))
+        return "UTC"
+    return name
+
+
+def _zone_hint(name: str) -> str:
+    names = zone_names()
+    # "berlin" alone is what people write most.
+    cities = {full.rpartition("/")[2]: full for full in sorted(names, reverse=True) if "/" in full}
+    near = nearest(name, names) or cities.get(nearest(name.rpartition("/")[2], cities) or "")
+    return f'did you mean "{near}"?' if near else "write a name such as Europe/Berlin"
+
+
+def _schedule(draft: Draft, timezone: str) -> Schedule | None:
+    text: str = draft.get("schedule")
+    try:
+        return parse_schedule(text, timezone)
+    except NeverFires as error:
+        draft.blame(Fault(str(error), "never-fires", "look at its day and month", ("schedule",)))
+    except ValueError as error:
+        draft.blame(Fault(str(error), "bad-schedule", "", ("schedule",)))
+    return None
+
+
+def _date_range(draft: Draft, timezone: str) -> DateRange:
+    since, until = _moment(draft, "since", timezone), _moment(draft, "until", timezone)
+    if since is not None and until is not None and since >= until:
+        said = draft.said("date_range", "since")
+        message = f"until is not after since ({said}), so there is nothing to scrape"
+        hint = "until is the first moment no longer wanted"
+        draft.blame(Fault(message, "date-order", hint, ("date_range", "until")))
+        until = None
+    return DateRange(since, until, draft.get("date_range", "each_run"))
+
+
+def _moment(draft: Draft, name: str, timezone: str) -> datetime | None:
+    text = draft.said("date_range", name)
+    if text is None:
+        return None
+    try:
+        return parse_moment(text, zone(timezone))
+    except ValueError as error:
+        hint = "write 2021-07-05, 2021-07-05 06:00 or 2021-07-05T06:00:00Z"
+        draft.blame(Fault(str(error), "bad-date", hint, ("date_range", name)))
+        return None
+
+
+def _duration(draft: Draft, name: str) -> timedelta | None:
+    value = draft.get(name)
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        draft.blame(Fault(str(error), "bad-duration", "write 30s, 5 minutes or 2 hours", (name,)))
+        return None
+
+
+def _format(draft: Draft) -> tuple[str, str | None]:
+    """The format and compression of the object: what the key's suffix says, else what `format` says."""
+    key, said = draft.said("key"), draft.said("format")
+    if key is None:
+        return said or "csv", None
+    by_suffix, compression = suffix_of(key)
+    written_as = said or by_suffix
+    if written_as is None and not draft.at_fault("format"):
+        suffixes = either(f".{name}" for name in FORMATS)
+        last = key.rpartition("/")[2]
+        suffix = f'"{short("." + last.rpartition(".")[2])}" is' if "." in last else "no suffix is"
+        hint = f'end the key in {suffixes}, or add "format: csv"'
+        draft.blame(Fault(f"{suffix} no format to write posts in", "no-format", hint, ("key",)))
+    elif said and by_suffix and said != by_suffix:
+        message = f'"format" says {said}, but the key ends in .{by_suffix}'
+        draft.blame(Fault(message, "format-conflict", "leave format out, or change one of them", ("format",)))
+    elif written_as == "parquet" and compression:
+        message = "Parquet is compressed from within; a compressed file around it cannot be queried"
+        draft.blame(Fault(message, "format-conflict", "leave the last suffix out", ("key",)))
+    return written_as or "csv", compression
+
+
+def _key(draft: Draft, schedule: Schedule | None, span: DateRange) -> None:
+    key = draft.said("key")
+    if key is None:
+        return
+    faults = key_faults(key, draft.job_id)
+    for fault in faults:
+        draft.blame(fault)
+    if not faults and schedule is not None and not draft.at_fault("date_range", "each_run"):
+        fault_of_runs = overwriting(key, schedule, span)
+        if fault_of_runs is not None:
+            draft.blame(fault_of_runs)
+
+
+def _bucket(draft: Draft) -> None:
+    bucket = draft.said("bucket")
+    fault = None if bucket is None else bucket_fault(bucket)
+    if fault is not None:
+        draft.blame(fault)
+
+
+def _backfill(draft: Draft, schedule: Schedule | None, span: DateRange) -> None:
+    if draft.said("backfill") is not True:
+        return
+    if span.since is None and not draft.at_fault("date_range", "since"):
+        message = "backfill makes the runs since date_range.since, which is missing"
+        draft.blame(Fault(message, "backfill", 'add "date_range: {since: …}"', ("backfill",)))
+    elif schedule is not None and schedule.cron is None:
+        message = "backfill makes the past runs of a schedule, and this job only runs when asked"
+        draft.blame(Fault(message, "backfill", "leave one of them out", ("backfill",)))
+    elif span.each_run == "whole":
+        message = "backfill would scrape the whole range again for every past run"
+        draft.blame(Fault(message, "backfill", 'leave it out, or "each_run: whole"', ("backfill",)))
+
+
+def _query(draft: Draft) -> None:
+    query = draft.said("query")
+    if query is None or draft.said("source") != "twitter":
+        return
+    if not query.strip():
+        draft.blame(Fault("the query is blank", "no-value", "say what to search for", ("query",)))
+    elif found := _DATE_OPERATOR.search(query):
+        message = f'"{short(found["operator"])}" in the query is at odds with the dates of each run'
+        draft.blame(Fault(message, "date-in-query", "leave it out; date_range says the dates", ("query",)))
+
+
+def _email(draft: Draft) -> None:
+    if draft.get("email") or draft.at_fault("email"):
+        return
+    for name in ("email_on_failure", "email_on_retry"):
+        if draft.said(name) is True:
+            message = f"{name} is true, but email says nobody to write to"
+            draft.blame(Fault(message, "email", 'add "email: …"', (name,)))
+
+
+def via_fault(source: str, via: str, known: list[str]) -> Fault:
+    """The fault of a provider that its source does not have."""
+    message = f'{source} has no provider "{short(via)}"'
+    return Fault(message, "unknown-via", did_you_mean(via, known), ("via",))

@@ -1,0 +1,101 @@
+"""Whether the runs of one job would write over one another."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from schemas.cron import Cron, last_fire, next_fire, parse_cron
+from schemas.fault import Fault
+from schemas.job import DateRange
+from schemas.key import parse_key
+from schemas.schedule import Schedule, describe
+from schemas.zone import zone
+
+_UNIQUE: Final = frozenset({"start", "end"})
+_COVERS: Final = {"date": ("year", "month", "day")}
+_FROM: Final = datetime(2025, 1, 1, tzinfo=UTC)
+"""Where clock changes are looked for in jobs without `since`; a fixed day, so that a file which is
+fine today is fine tomorrow."""
+_SPAN: Final = timedelta(days=3 * 366)
+_DAY: Final = timedelta(days=1)
+
+
+def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
+    """The fault of a key that gives two runs one object, unless each run takes the whole range."""
+    if span.each_run == "whole" or schedule.cron is None:
+        return None
+    names = parse_key(key)[1::2]
+    if not _UNIQUE.isdisjoint(names):
+        return None
+    covered = {part for name in names for part in _COVERS.get(name, (name,))}
+    cron = parse_cron(schedule.cron)
+    missing = [part for part in _needed(cron) if part not in covered]
+    if missing:
+        return _fault(key, schedule, _advice(missing[-1]))
+    if "hour" in covered and len(cron.hours) > 1:
+        moment = _repeated_hour(schedule.cron, schedule.timezone, span.since or _FROM)
+        if moment is not None:
+            local = moment.astimezone(zone(schedule.timezone))
+            message = (
+                f"when clocks change in {schedule.timezone} ({local:%Y-%m-%d}), two runs have the hour "
+                f"{local:%H} and the later one overwrites the earlier"
+            )
+            return Fault(message, "overwrite", "use {start} in the key", ("key",))
+    return None
+
+
+def _fault(key: str, schedule: Schedule, advice: str) -> Fault:
+    has = "has no placeholder" if len(parse_key(key)) == 1 else "does not tell them apart"
+    message = f"a run {describe(schedule)} overwrites the one before it: the key {has}"
+    hint = f'{advice}, or say "date_range: {{each_run: whole}}" if every run takes the whole range'
+    return Fault(message, "overwrite", hint, ("key",))
+
+
+def _needed(cron: Cron) -> list[str]:
+    """The parts of a local time by which two runs can differ, coarse to fine."""
+    needed = ["year"]
+    if len(cron.months) > 1:
+        needed.append("month")
+    if cron.days is None or cron.weekdays is not None or len(cron.days) > 1:
+        needed.append("day")
+    if len(cron.hours) > 1:
+        needed.append("hour")
+    if len(cron.minutes) > 1:
+        needed.append("minute")
+    return needed
+
+
+def _advice(finest: str) -> str:
+    if finest == "minute":
+        return "use {start} in the key"
+    if finest == "hour":
+        return "use {date} and {hour}, or {start}, in the key"
+    return "use {date} in the key" if finest == "day" else f"use {{date}} or {{{finest}}} in the key"
+
+
+@lru_cache(maxsize=1024)
+def _repeated_hour(expression: str, timezone: str, since: datetime) -> datetime | None:
+    """The first fire time, in three years, in the same local hour as the one before it."""
+    cron, place = parse_cron(expression), zone(timezone)
+    day, end = since, since + _SPAN
+    offset = day.astimezone(place).utcoffset()
+    while day < end:
+        day += _DAY
+        changed = day.astimezone(place).utcoffset()
+        if changed == offset:
+            continue
+        offset = changed
+        before = last_fire(cron, timezone, day - 2 * _DAY)
+        after = next_fire(cron, timezone, day - 2 * _DAY)
+        while after is not None and after < day + _DAY:
+            if before is not None and _hour(before, timezone) == _hour(after, timezone):
+                return after
+            before, after = after, next_fire(cron, timezone, after)
+    return None
+
+
+def _hour(moment: datetime, timezone: str) -> tuple[int, int, int, int]:
+    local = moment.astimezone(zone(timezone))
+    return local.year, local.month, local.day, local.hour

@@ -1,0 +1,92 @@
+"""What the YAML parser could not read, in words for someone who has never heard of a token."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from schemas.fault import Fault, Place
+
+_INDENT = re.compile(r"\s*")
+_BRACKETS = {"]": "[", "}": "{"}
+# What libyaml says; whether the culprit is where it began to read rather than where it gave up; what
+# we say and advise.
+_KNOWN = (
+    ("expected ':'", True, 'this line has no ":" after its key', "write key: value"),
+    ("end of stream", True, "the quote that opens here is never closed", ""),
+    (
+        "expected ',' or",
+        True,
+        'the "<bracket>" that opens here is not closed where it should be',
+        "look for a missing comma, quote or bracket",
+    ),
+    ("cannot start any token", False, 'a value cannot begin with "<character>"', "put it in quotes"),
+    (
+        "escape character",
+        False,
+        "a backslash in double quotes begins an escape, and this is none",
+        "use single quotes, in which a backslash is a backslash",
+    ),
+    (
+        "'-' indicator",
+        False,
+        'a list goes on here without "-"',
+        "begin the line with - or check its indentation",
+    ),
+    ("block sequence entries", False, 'a list cannot begin here with "-"', "begin it on its own line"),
+    (
+        "expected <document start>",
+        False,
+        "more text follows a value that has ended",
+        "write key: value lines",
+    ),
+)
+
+
+def explain(error: yaml.YAMLError, text: str) -> Fault:
+    """The fault behind an error of libyaml, placed at its culprit."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return Fault(f"this is not YAML: {error}", "syntax", place=Place(1, 1))
+    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
+    mark = error.problem_mark
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    at = Place(mark.line + 1, mark.column + 1)
+    start = at
+    if error.context_mark is not None:
+        start = Place(error.context_mark.line + 1, error.context_mark.column + 1)
+    for number in (mark.line, start.line - 1):
+        if number < len(lines) and "\t" in (indent := _INDENT.match(lines[number])[0]):  # type: ignore[index]
+            place = Place(number + 1, indent.index("\t") + 1)
+            return Fault("a tab indents this line", "tab", "YAML is indented with spaces", place=place)
+    return _in_words(error.problem or "", line, at, start)
+
+
+def _in_words(problem: str, line: str, at: Place, start: Place) -> Fault:
+    if "mapping values are not allowed" in problem:
+        return _second_colon(line, at)
+    if "expected key" in problem:
+        if line[: at.column - 1].strip():
+            message, hint = "more text follows a value that has ended", "put the whole text in single quotes"
+        else:
+            message, hint = "this line belongs to nothing above it", "check its indentation"
+        return Fault(message, "syntax", hint, place=at)
+    values = {
+        "character": line[at.column - 1 : at.column],
+        "bracket": _BRACKETS.get(problem[-2:-1], "["),
+    }
+    for sign, at_start, message, hint in _KNOWN:
+        if sign in problem:
+            for name, value in values.items():
+                message = message.replace(f"<{name}>", value)  # noqa: PLW2901  filled in, once
+            return Fault(message, "syntax", hint, place=start if at_start else at)
+    return Fault(f"this is not YAML: {problem}", "syntax", place=at)
+
+
+def _second_colon(line: str, at: Place) -> Fault:
+    if ":" in line[: at.column - 1]:
+        message, hint = 'a second ":" follows on this line', "put the text after the first one in quotes"
+        return Fault(message, "syntax", hint, place=at)
+    place = Place(at.line, len(line) - len(line.lstrip()) + 1)
+    message = "this line is indented more than the line above it, which has a value already"
+    return Fault(message, "syntax", "give both the same indentation", place=place)

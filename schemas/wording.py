@@ -1,0 +1,178 @@
+"""What does not fit the schema, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from schemas.fault import Fault, Path, dotted
+from schemas.shape import Misfit
+from schemas.words import did_you_mean, either, nearest, short, shown
+
+_TYPES: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping of names to values",
+}
+_MEANT: Final = {
+    "schedule_interval": "schedule",
+    "cron": "schedule",
+    "catchup": "backfill",
+    "provider": "via",
+    "search": "query",
+    "fields": "columns",
+    "path": "key",
+    "filename": "key",
+    "max": "limit",
+    "connection": "bucket_connection",
+}
+"""Names from elsewhere that are too far from ours to be guessed by their letters."""
+
+_ELSEWHERE: Final = {
+    "since": 'it belongs in date_range: write "date_range: {since: …}"',
+    "until": 'it belongs in date_range: write "date_range: {until: …}"',
+    "each_run": 'it belongs in date_range: write "date_range: {each_run: …}"',
+    "start_date": 'write "date_range: {since: …}"',
+    "end_date": 'write "date_range: {until: …}"',
+    "files": 'it belongs in options: write "options: {files: …}"',
+    "layout": 'it belongs in options: write "options: {layout: …}"',
+    "mode": 'it belongs in options: write "options: {mode: …}"',
+    "id": "a job's name is the name of its file",
+    "name": "a job's name is the name of its file",
+    "dag_id": "a job's name is the name of its file",
+}
+_YES_AND_NO: Final = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+def fault_of(misfit: Misfit) -> Fault:
+    """The fault of a value that does not fit."""
+    if misfit.value is None and misfit.keyword not in ("required", "additionalProperties"):
+        name = dotted(misfit.path)
+        return Fault(f'"{name}" has no value', "no-value", "write one, or leave the line out", misfit.path)
+    return _WORDINGS[misfit.keyword](misfit, misfit.path)
+
+
+def _type(misfit: Misfit, path: Path) -> Fault:
+    kinds = list(dict.fromkeys(_TYPES[kind] for kind in misfit.extra))
+    message = f'"{dotted(path)}" must be {either(kinds)}, not {shown(misfit.value)}'
+    return Fault(message, "wrong-type", _type_hint(misfit.extra, misfit.value), path)
+
+
+def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
+    if "string" in kinds and isinstance(value, bool | int | float):
+        return "put it in quotes"
+    if "boolean" in kinds and isinstance(value, str) and value.lower() in _YES_AND_NO:
+        return f"write {_YES_AND_NO[value.lower()]}"
+    if "boolean" in kinds and isinstance(value, str) and value.lower() in ("true", "false"):
+        return "leave the quotes out"
+    if "integer" in kinds and isinstance(value, str):
+        digits = value.replace("_", "").replace(",", "").lstrip("0") or "0"
+        if digits.isascii() and digits.isdigit() and "__" not in value:
+            return "leave the quotes out" if digits == value else f"write {short(digits)}"
+        return "write it in decimal digits"
+    if kinds == ("array",) and isinstance(value, str):
+        return f"write [{short(value)}]"
+    return ""
+
+
+def _enum(misfit: Misfit, path: Path) -> Fault:
+    name = dotted(path)
+    hint = did_you_mean(str(misfit.value), [str(choice) for choice in misfit.extra])
+    if path[:1] == ("columns",) and isinstance(misfit.value, str):
+        what = "field of a post" if len(path) > 1 else "columns"
+        return Fault(f'unknown {what} "{short(misfit.value)}"', "unknown-value", hint, path)
+    return Fault(f'unknown {name} "{short(str(misfit.value))}"', "unknown-value", hint, path)
+
+
+def _unknown_key(misfit: Misfit, path: Path) -> Fault:
+    key = str(path[-1])
+    if len(path) == 1 and key in _ELSEWHERE:
+        hint = _ELSEWHERE[key]
+    elif _MEANT.get(key) in misfit.extra:
+        hint = f'did you mean "{_MEANT[key]}"?'
+    else:
+        near = nearest(key, misfit.extra)
+        hint = f'did you mean "{near}"?' if near else ""
+        if not near and len(path) > 1:
+            hint = f"it may have {either(misfit.extra)}"
+    inside = f" in {dotted(path[:-1])}" if len(path) > 1 else ""
+    return Fault(f'unknown key "{short(key)}"{inside}', "unknown-key", hint, path, at_key=True)
+
+
+def _missing(misfit: Misfit, path: Path) -> Fault:
+    name = dotted((*path, misfit.extra))
+    hint = _MISSING_HINTS.get(name, f'add "{misfit.extra}: …"')
+    return Fault(f'"{name}" is missing', "missing-key", hint, path, at_key=True)
+
+
+_MISSING_HINTS: Final = {
+    "source": 'add "source: twitter" or "source: archive"',
+    "bucket": 'add "bucket: s3://your-bucket"',
+    "key": 'add a key such as "key: {job}/{date}.csv"',
+    "query": 'say what to search for: "query: …"',
+    "options": 'say which files to read: "options: {files: …}"',
+    "options.files": 'say which files to read: "files: …"',
+}
+
+
+def _pattern(misfit: Misfit, path: Path) -> Fault:
+    message = misfit.schema.get("errorMessage", f'does not look right for "{dotted(path)}"')
+    return Fault(f'"{short(misfit.value)}" {message}', "wrong-form", "", path)
+
+
+def _any_of(misfit: Misfit, path: Path) -> Fault:
+    return Fault(
+        f'"{short(str(misfit.value))}" does not look right for "{dotted(path)}"', "wrong-form", "", path
+    )
+
+
+def _empty(misfit: Misfit, path: Path) -> Fault:
+    if (
+        misfit.keyword == "minLength"
+        and misfit.extra == 1
+        and path
+        and path[0] == "columns"
+        and len(path) > 1
+    ):
+        return Fault("a column has no header", "no-value", "", path, at_key=True)
+    return Fault(f'"{dotted(path)}" is empty', "no-value", "write something, or leave the line out", path)
+
+
+def _too_long(misfit: Misfit, path: Path) -> Fault:
+    return Fault(
+        f'"{dotted(path)}" is longer than {misfit.extra:,} characters', "out-of-range", "shorten it", path
+    )
+
+
+def _too_small(misfit: Misfit, path: Path) -> Fault:
+    message = f'"{dotted(path)}" must be at least {misfit.extra}, not {short(str(misfit.value))}'
+    return Fault(message, "out-of-range", "", path)
+
+
+def _too_big(misfit: Misfit, path: Path) -> Fault:
+    message = f'"{dotted(path)}" must be at most {misfit.extra}, not {short(str(misfit.value))}'
+    return Fault(message, "out-of-range", "", path)
+
+
+def _twice(misfit: Misfit, path: Path) -> Fault:
+    text = short(str(misfit.value))
+    return Fault(f'"{text}" is in {dotted(path[:-1])} twice', "duplicate-item", "keep one of them", path)
+
+
+_WORDINGS: Final[dict[str, Callable[[Misfit, Path], Fault]]] = {
+    "type": _type,
+    "enum": _enum,
+    "pattern": _pattern,
+    "anyOf": _any_of,
+    "required": _missing,
+    "additionalProperties": _unknown_key,
+    "minLength": _empty,
+    "minItems": _empty,
+    "minProperties": _empty,
+    "maxLength": _too_long,
+    "minimum": _too_small,
+    "maximum": _too_big,
+    "uniqueItems": _twice,
+}
