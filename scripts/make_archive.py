@@ -37,7 +37,7 @@ ABOUT_COVID = (
     ("es", "Ya tengo la vacuna contra la covid 💉 ¿y tú, @{who}? #covid #vacuna"),
     ("fr", "Le café rouvre après le covid : {n} tables en terrasse, « enfin » ☕"),
     ("pt", "Fila da vacina da covid: só {n} pessoas. Coragem, @{who}!"),
-    ("tr", "Covid aşısı sırası {n} kişi, hava çok güzel ☀️"),
+    ("tr", "Covid aşısı sırası {n} kişi, hava çok güzel ☀️"),  # noqa: RUF001 - Turkish
     ("ja", "covid のワクチン、{n}番目でした。図書館は静か📚"),
     ("ar", "لقاح covid اليوم، الرقم {n} في الدور"),
 )
@@ -116,7 +116,7 @@ def lines() -> Iterator[str]:
     for number, one in enumerate(tweets):
         text = json.dumps(one)
         yield text
-        if number in {40, 41, 200, 390}:
+        if number in {230, 280, 330, 380}:
             yield text
         if number in {120, 300}:
             yield text[:180]  # as a scraper leaves it that was stopped in mid line
