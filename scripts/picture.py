@@ -19,7 +19,6 @@ from selenium.webdriver.support import expected_conditions as shown
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.airflow.served import Airflow, served_project, wait_for
-from trawl.up import password
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,8 +59,8 @@ def log_in(driver: Chrome, server: Airflow, path: str) -> None:
     driver.get(f"http://127.0.0.1:{server.port}{path}")
     wait = WebDriverWait(driver, 60)
     name = wait.until(shown.element_to_be_clickable((By.NAME, "username")))
-    name.send_keys("admin")
-    driver.find_element(By.NAME, "password").send_keys(password(server.root / ".airflow") + Keys.ENTER)
+    name.send_keys(server.credentials()["username"])
+    driver.find_element(By.NAME, "password").send_keys(server.credentials()["password"] + Keys.ENTER)
     wait.until(lambda _: "/auth/login" not in driver.current_url)
     driver.get(f"http://127.0.0.1:{server.port}{path}")
 

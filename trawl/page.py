@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 
@@ -9,6 +10,10 @@ from etl_callables.run import STATE
 from schemas.job import Job
 from schemas.schedule import describe
 
+_BARE = re.compile(
+    r"(?!(?:true|false|null|yes|no|on|off)$)[a-z./](?:[\w ./@*!+-]*[\w./@*!+])?|\d{4}-\d\d-\d\d",
+    re.ASCII | re.IGNORECASE,
+)
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&])")
 
 
@@ -48,7 +53,7 @@ def page(job: Job) -> str:
 def effective(job: Job) -> list[str]:
     """Every effective value on a line, with the file and line that it was written in."""
     rows = [(f"{name}: {_plain(value)}", str(job.origins[name])) for name, value in job.values.items()]
-    width = min(max((len(left) for left, _ in rows), default=0), 60)
+    width = max((len(left) for left, _ in rows if len(left) <= 60), default=0)  # noqa: PLR2004 (a page's width)
     return [f"{left:<{width}}  # {origin}" for left, origin in rows]
 
 
@@ -73,7 +78,10 @@ def fenced(lines: list[str]) -> list[str]:
 
 
 def _plain(value: object) -> str:
-    return " ".join(str(value).split())
+    """A value as YAML on one line: bare where that is what was meant, else quoted as JSON is."""
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _takes(job: Job) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trawl.up import airflow, died, password, ready
-
+LISTEN = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,6 +30,13 @@ class Airflow:
     root: Path
     port: int
     token: str = ""
+    banner: str = ""
+
+    def credentials(self) -> dict[str, str]:
+        """The user and the password as `trawl up` printed them."""
+        found = re.search(r"user +(\S+)\n +password +(\S+)", self.banner)
+        assert found, self.banner
+        return {"username": found[1], "password": found[2]}
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON answer of its REST API; an AssertionError shows what a refusal said."""
@@ -89,14 +100,62 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def served_project(root: Path) -> Iterator[Airflow]:
-    """A real Airflow over a copy, in the empty folder `root`, of the project's dags and examples."""
+    """`trawl up` over a copy, in the empty folder `root`, of the project's dags and examples.
+
+    Ended as a person ends it, by Ctrl-C; an AssertionError if that leaves anything running.
+    """
     shutil.copytree(ROOT / "dags", root / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "pipelines" / "examples", root / "pipelines" / "examples")
     server = Airflow(root, free_port())
-    with airflow(root, port=server.port) as services:
-        wait_for("Airflow to be ready", lambda: died(services) or ready(server.port), 180)
-        if name := died(services):
-            raise AssertionError((root / ".airflow" / "logs" / f"{name}.log").read_text()[-2000:])
-        body = {"username": "admin", "password": password(root / ".airflow")}
-        server.token = server.call("POST", "/auth/token", body)["access_token"]
-        yield server
+    output = root / "up.log"
+    with output.open("wb") as out:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "trawl", "up", "--port", str(server.port)],
+            cwd=root,
+            stdout=out,
+            stderr=out,
+        )
+        try:
+            wait_for("Airflow", lambda: process.poll() is not None or "Ctrl-C" in output.read_text(), 180)
+            server.banner = output.read_text()
+            assert process.poll() is None, server.banner
+            server.token = server.call("POST", "/auth/token", server.credentials())["access_token"]
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(60)
+    assert code == 0, output.read_text()
+    assert processes_of(root) == []
+
+
+def processes_of(root: Path) -> list[int]:
+    """The processes whose Airflow is the one in `root`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if (
+                entry.name.isdecimal()
+                and f"AIRFLOW_HOME={root}/".encode() in (entry / "environ").read_bytes()
+            ):
+                found.append(int(entry.name))
+    return found
+
+
+def listening(pids: list[int]) -> set[str]:
+    """The addresses, as `ip:port`, that processes listen on (Linux's /proc/net/tcp and tcp6)."""
+    inodes = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    inodes.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for table, family, width in (("tcp", socket.AF_INET, 4), ("tcp6", socket.AF_INET6, 16)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTEN and fields[9] in inodes:
+                address, port = fields[1].split(":")
+                words = bytes.fromhex(address)
+                packed = b"".join(words[place : place + 4][::-1] for place in range(0, width, 4))
+                found.add(f"{socket.inet_ntop(family, packed)}:{int(port, 16)}")
+    return found

@@ -17,7 +17,7 @@ from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.reading import read_job
 from schemas.window import Window
-from tests.airflow.served import Airflow, wait_for
+from tests.airflow.served import Airflow, listening, processes_of, wait_for
 from trawl.local import QUIET
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
@@ -65,6 +65,13 @@ def stale(served: Airflow, dag_id: str) -> bool:
 def finished(served: Airflow, dag_id: str, runs: int) -> bool:
     states = list(served.runs(dag_id).values())
     return len(states) >= runs and not {"queued", "running"} & set(states)
+
+
+def test_up_prints_where_to_look_and_listens_on_this_machine_alone(served: Airflow) -> None:
+    assert f"http://127.0.0.1:{served.port}" in served.banner
+    addresses = listening(processes_of(served.root))
+    assert f"127.0.0.1:{served.port}" in addresses
+    assert {address.rpartition(":")[0] for address in addresses} == {"127.0.0.1"}
 
 
 def test_every_job_file_is_a_dag_with_its_words(served: Airflow) -> None:

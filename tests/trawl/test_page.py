@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from schemas.job import Column, Origin
 from tests.trawl.jobs import job
-from trawl.page import code, escape, page
+from trawl.page import code, effective, escape, page
 
 
 def text_of(markdown: str) -> str:
@@ -86,3 +87,28 @@ def test_the_page_says_what_the_job_does_and_where_each_value_was_written() -> N
 
 def test_the_page_is_never_taken_for_the_name_of_a_file() -> None:
     assert page(job(description="see notes.md")).endswith("\n")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["query", "limit", "tags", "backfill", "description"]),
+        st.one_of(
+            st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])),
+            st.integers(),
+            st.booleans(),
+            st.lists(st.text("ab: #", max_size=4)),
+        ),
+    )
+)
+def test_the_effective_job_is_yaml_that_says_the_same(values: dict[str, object]) -> None:
+    shown = "\n".join(effective(job(values=values, origins=dict.fromkeys(values, Origin()))))
+    assert (yaml.load(shown, yaml.BaseLoader) or {}) == plain(values)
+
+
+def plain(value: object) -> object:
+    """A value as a YAML reader sees it that takes every scalar for text."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)

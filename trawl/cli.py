@@ -1,0 +1,97 @@
+"""The command line. Each command imports what it needs when it runs, so that all of them start fast.
+
+Exit codes: 0 fine, 1 something the person wrote, 2 a wrong command line, 3 a defect of Trawl.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+DEFECT = 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trawl", message="trawl %(version)s")
+def trawl() -> None:
+    """One YAML file, one daily scrape."""
+
+
+@trawl.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For people or for tools.",
+)
+@click.pass_context
+def check(context: click.Context, paths: tuple[Path, ...], as_format: str) -> None:
+    """Say everything that is wrong with job files.
+
+    PATH is a job file, a folder of them or a pipelines folder; ./pipelines where it is left out.
+    Two files that write the same object are found among the files named.
+    """
+    from trawl.checking import check_paths, report  # noqa: PLC0415  see the module's docstring
+
+    if not paths:
+        if not Path("pipelines").is_dir():
+            raise click.UsageError("there is no folder pipelines here; name the files or folders to check")
+        paths = (Path("pipelines"),)
+    reading = check_paths(paths)
+    text, summary = report(reading, as_format)
+    if text:
+        click.echo(text)
+    if summary:
+        click.echo(summary, err=True)
+    context.exit(1 if reading.problems else 0)
+
+
+@trawl.command()
+@click.argument("job")
+@click.pass_context
+def show(context: click.Context, job: str) -> None:
+    """Show what JOB means: every value with its origin, its schedule, its next runs.
+
+    JOB is a job's name (team.covid) or its file (pipelines/team/covid.yaml).
+    """
+    from schemas.job import Job  # noqa: PLC0415  see the module's docstring
+    from trawl.showing import NoSuchJob, find, sheet  # noqa: PLC0415  see the module's docstring
+
+    try:
+        found = find(job, Path("pipelines"))
+    except NoSuchJob as error:
+        raise click.ClickException(str(error)) from None
+    if isinstance(found, Job):
+        click.echo(sheet(found), color=_colour())
+        return
+    click.echo("\n".join(map(str, found)))
+    context.exit(1)
+
+
+def _colour() -> bool | None:
+    """False where the person asked for none; None leaves it to whether a person is looking."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def main() -> NoReturn:
+    """Run the command line; a defect of ours ends with its trace and exit code 3."""
+    try:
+        trawl()
+    except Exception:  # noqa: BLE001  the outermost frame: anything that arrives here is our defect
+        import traceback  # noqa: PLC0415  for defects only
+
+        traceback.print_exc()
+        click.echo(
+            "This is a defect of Trawl, not of your files. Please report it with the lines above.", err=True
+        )
+    sys.exit(DEFECT)
+
+
+if __name__ == "__main__":
+    main()

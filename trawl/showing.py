@@ -1,0 +1,133 @@
+"""`trawl show`: what a job means, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etl_callables.errors import NothingToDo
+from etl_callables.run import Run, object_key
+from schemas.bucket import place_of
+from schemas.folder import SUFFIXES
+from schemas.job import Job
+from schemas.problem import Problem
+from schemas.reading import job_path, read_job
+from schemas.schedule import describe, next_after, window_at, window_before
+from schemas.window import Window
+from schemas.words import nearest, short
+from schemas.zone import zone
+from trawl.request import ask
+
+RUNS = 5
+
+
+class NoSuchJob(LookupError):  # noqa: N818  says what is so; the person sees its text only
+    """There is no such job; `str()` is a sentence for a person."""
+
+
+def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
+    """The job called `name`, or in the file of that name; raises NoSuchJob."""
+    if name.endswith(SUFFIXES):
+        file = Path(name)
+        if not file.is_file():
+            raise NoSuchJob(f"there is no file {short(name)}")
+        folder = next(
+            (up for up in file.absolute().parents if up.name == "pipelines"), file.absolute().parent
+        )
+        return read_job(file, folder.parent)
+    path = job_path(name, pipelines)
+    if path is None:
+        raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
+    return read_job(path, pipelines.absolute().parent)
+
+
+def _near(name: str, pipelines: Path) -> str:
+    files = (file for suffix in SUFFIXES for file in pipelines.rglob(f"*{suffix}") if file.stem != "defaults")
+    known = [".".join(file.relative_to(pipelines).with_suffix("").parts) for file in files]
+    near = nearest(name, known)
+    return f'; did you mean "{near}"?' if near else ""
+
+
+def sheet(job: Job, now: datetime | None = None) -> str:
+    """The page, with styles that a terminal shows and a pipe does not; `now` is aware."""
+    now = now or datetime.now(UTC)
+    lines = [click.style(job.id, bold=True), *([short(job.description)] if job.description else []), ""]
+    lines += _table([(name, _value(value), str(job.origins[name])) for name, value in job.values.items()])
+    lines += ["", f"Runs {describe(job.schedule)}."]
+    heading, rows = _runs(job, now)
+    lines += ["", click.style(heading, bold=True), *_table(rows)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return short(", ".join(map(str, value))) or "none"
+    return short(str(value)) or "-"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)) for row in rows]
+
+
+def _runs(job: Job, now: datetime) -> tuple[str, list[tuple[str, ...]]]:
+    """What the runs to come do; of a job whose range is over or that runs when asked, what they may."""
+    place = zone(job.schedule.timezone)
+    rows = list(_next_runs(job, now, place))
+    if rows:
+        return "Next runs", rows
+    since = job.date_range.since
+    first = since if since is not None and since < now else window_before(job.schedule, now).start
+    rows = [
+        ("by hand", _span(window, place), _object(job, window)) for window in _windows(job, first) if window
+    ]
+    if job.schedule.cron is None:
+        return "Runs when asked, for example", rows
+    return "Its date range is over; a backfill of it begins with", rows
+
+
+def _next_runs(job: Job, now: datetime, place: tzinfo) -> Iterator[tuple[str, ...]]:
+    moment = next_after(job.schedule, now)
+    for _ in range(RUNS):
+        if moment is None:
+            return
+        interval = window_before(job.schedule, moment)
+        until = job.date_range.until
+        if job.date_range.each_run == "interval" and until is not None and interval.start >= until:
+            return
+        yield (_clock(moment, place), *_outcome(job, interval, place))
+        moment = next_after(job.schedule, moment)
+
+
+def _outcome(job: Job, interval: Window, place: tzinfo) -> tuple[str, str]:
+    try:
+        asked = ask(job, interval)
+    except NothingToDo:
+        return _span(interval, place), "nothing to do before the date range"
+    return _span(asked.window, place), _object(job, asked.window)
+
+
+def _windows(job: Job, first: datetime) -> Iterator[Window | None]:
+    window = window_at(job.schedule, first)
+    for _ in range(RUNS):
+        clipped = window.clip(job.date_range.since, job.date_range.until)
+        yield clipped
+        window = window_at(job.schedule, window.end)
+
+
+def _object(job: Job, window: Window) -> str:
+    return f"{place_of(job.bucket, job.root)}/{object_key(job, window, Run())}"
+
+
+def _span(window: Window, place: tzinfo) -> str:
+    return f"{_clock(window.start, place)} to {_clock(window.end, place)}"
+
+
+def _clock(moment: datetime, place: tzinfo) -> str:
+    return f"{moment.astimezone(place):%Y-%m-%d %H:%M}"
