@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from schemas.builtin import builtin_values
 from schemas.collisions import collisions
-from schemas.draft import Draft
 from schemas.fault import Fault, Place
-from schemas.fault import Path as ValuePath
+from schemas.folder import DEFAULTS, SUFFIXES, job_files, job_id_of, job_path
 from schemas.job import Job, Origin
+from schemas.judging import judge
 from schemas.layers import Layer, Layers, lay, written
-from schemas.meaning import understand, via_fault
 from schemas.problem import Problem
-from schemas.shape import Misfit, misfits
 from schemas.tree import MAX_BYTES, Tree, read_tree
-from schemas.wording import fault_of
 
-SUFFIXES: Final = (".yaml", ".yml")
-DEFAULTS: Final = "defaults"
-_MAX_ID: Final = 200
-"""Airflow takes 250 characters; the rest is for what is written around it."""
+__all__ = ["Reading", "job_path", "read_job", "read_jobs", "read_some"]
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _BUILT_IN: Final = Origin()
 _TOP: Final = Place(1, 1)
-# Values that a parser of their own explains better than a pattern can.
-_EXPLAINED: Final = frozenset(
-    {
-        ("schedule",),
-        ("bucket",),
-        ("retry_delay",),
-        ("timeout",),
-        ("date_range", "since"),
-        ("date_range", "until"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +49,34 @@ def read_job(path: Path, root: Path) -> Job | tuple[Problem, ...]:
 def read_jobs(pipelines: Path) -> Reading:
     """Every job below `pipelines`, and the problems of all, those between files included."""
     base, folder = os.path.split(os.path.abspath(pipelines))  # noqa: PTH100  as read_job
+    problems: list[Problem] = []
+    names = job_files(os.path.join(base, folder), folder, problems)  # noqa: PTH118  hot path
+    return _read_all(base, names, problems)
+
+
+def read_some(paths: Iterable[Path], root: Path) -> Reading:
+    """As `read_jobs`, for some files of one project only."""
+    base = os.path.abspath(root)  # noqa: PTH100  as read_job
+    names = sorted({os.path.relpath(os.path.abspath(path), base) for path in paths})  # noqa: PTH100
+    return _read_all(base, names, [])
+
+
+def _read_all(base: str, names: Iterable[str], problems: list[Problem]) -> Reading:
     reader = _Reader(base)
     jobs: list[Job] = []
-    problems: list[Problem] = []
     files = 0
-    for name in _job_files(os.path.join(base, folder), folder, problems):  # noqa: PTH118  hot path
+    for name in names:
         files += 1
         found = reader.read(name)
         if isinstance(found, Job):
             jobs.append(found)
         else:
             problems.extend(found)
-    taken = {}
-    for later, earlier in collisions(jobs):
-        taken[later.id] = True
-        problems.append(_same_object(later, earlier))
+    pairs = collisions(jobs)
+    problems.extend(_same_object(later, earlier) for later, earlier in pairs)
+    taken = {later.id for later, _ in pairs}
     healthy = sorted((job for job in jobs if job.id not in taken), key=lambda job: job.id)
     return Reading(tuple(healthy), tuple(sorted({*problems, *reader.problems})), files)
-
-
-def job_path(job_id: str, pipelines: Path) -> Path | None:
-    """The file of a job, None where there is none; looks at no more than two names."""
-    parts = job_id.split(".")
-    if parts[-1] == DEFAULTS or not all(map(_NAME.fullmatch, parts)):
-        return None
-    for suffix in SUFFIXES:
-        path = pipelines.joinpath(*parts[:-1], parts[-1] + suffix)
-        if path.is_file():
-            return path
-    return None
 
 
 def _same_object(later: Job, earlier: Job) -> Problem:
@@ -106,28 +86,6 @@ def _same_object(later: Job, earlier: Job) -> Problem:
     return Problem(
         later.file, line, column, message, "same-object", "change the key, the bucket or the dates"
     )
-
-
-def _job_files(folder: str, name: str, problems: list[Problem]) -> Iterator[str]:
-    """The job files below a folder by the names a person would type, in order."""
-    try:
-        with os.scandir(folder) as entries:
-            inside = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        problems.append(Problem(name, 1, 1, f"cannot read this folder: {error.strerror}", "unreadable"))
-        return
-    for entry in inside:
-        if entry.name.startswith("."):
-            continue
-        inner = f"{name}/{entry.name}"
-        stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122  hot path
-        if entry.is_dir(follow_symlinks=False):
-            yield from _job_files(entry.path, inner, problems)
-        elif entry.is_dir():
-            message = "this folder is a link, and jobs behind links are not read"
-            problems.append(Problem(inner, 1, 1, message, "linked-folder", "move the folder here"))
-        elif suffix in SUFFIXES and stem != DEFAULTS:
-            yield inner
 
 
 class _Reader:
@@ -148,7 +106,7 @@ class _Reader:
         if isinstance(own, Problem):
             return (own,)
         faults = list(own.tree.faults)
-        job_id, name_faults = self._id(file)
+        job_id, name_faults = job_id_of(file, self._root)
         faults += name_faults
         defaults = self._defaults_of(file)
         bad = [layer.file for layer in defaults if layer.file in self._bad_defaults]
@@ -160,7 +118,7 @@ class _Reader:
         layers = lay((own, *defaults))
         if not own.tree.whole:
             return self._place(faults, layers)
-        parts, found = _judge(layers, job_id, self._root, partial=bool(bad), known=faults)
+        parts, found = judge(layers, job_id, self._root, partial=bool(bad), known=faults)
         faults += found
         return self._place(faults, layers) if faults else self._job(job_id, layers, parts)
 
@@ -173,25 +131,6 @@ class _Reader:
         except OSError as error:
             return Problem(file, 1, 1, f"cannot read this file: {error.strerror}", "unreadable")
         return Layer(file, data, read_tree(data))
-
-    def _id(self, file: str) -> tuple[str, list[Fault]]:
-        """The job's id, and what is wrong with the names it comes from."""
-        stem, suffix = os.path.splitext(file)  # noqa: PTH122  hot path
-        parts = stem.replace(os.sep, "/").split("/")[1:]
-        faults = []
-        for part in parts:
-            if not _NAME.fullmatch(part):
-                message = f'"{part}" in the name of this file has more than letters, digits, _ and -'
-                faults.append(Fault(message, "bad-name", "rename it; the job is called by it", place=_TOP))
-        job_id = ".".join(parts)
-        if len(job_id) > _MAX_ID:
-            message = f"the job's name is {len(job_id)} characters long; {_MAX_ID} is the most"
-            faults.append(Fault(message, "bad-name", "shorten the names of its folders", place=_TOP))
-        other = next(one for one in SUFFIXES if one != suffix)
-        if os.path.exists(os.path.join(self._root, stem + other)):  # noqa: PTH110, PTH118  hot path
-            message = f"{os.path.basename(stem)}{other} beside it is the same job"  # noqa: PTH119  as above
-            faults.append(Fault(message, "two-files", "keep one of the two files", place=_TOP))
-        return job_id, faults
 
     def _defaults_of(self, file: str) -> tuple[Layer, ...]:
         """The defaults that reach a file, nearest first."""
@@ -224,7 +163,7 @@ class _Reader:
             faults.append(Fault(message, "two-files", "keep one of the two files", place=_TOP))
         layers = lay((layer,))
         if layer.tree.whole:
-            faults += _judge(layers, "", self._root, partial=True, known=faults)[1]
+            faults += judge(layers, "", self._root, partial=True, known=faults)[1]
         if faults:
             self._bad_defaults.add(file)
             self.problems.extend(self._place(faults, layers))
@@ -289,39 +228,6 @@ def _digest(layers: Layers) -> str:
         digest.update(len(layer.data).to_bytes(8, "big"))
         digest.update(layer.data)
     return digest.hexdigest()
-
-
-def _judge(
-    layers: Layers, job_id: str, root: str, *, partial: bool, known: list[Fault]
-) -> tuple[dict[str, Any], list[Fault]]:
-    """What the layers mean, and what is wrong with them beyond the faults known already."""
-    blamed = {fault.path for fault in known if fault.path}
-    faults: list[Fault] = []
-    explained: dict[ValuePath, Fault] = {}
-    for misfit in misfits(layers.value, partial=partial):
-        if any(misfit.path[: len(path)] == path for path in blamed):
-            continue  # one slip, one problem
-        fault = _via(misfit, layers.value) or fault_of(misfit)
-        if misfit.path in _EXPLAINED and fault.kind == "wrong-form":
-            explained[misfit.path] = fault
-            continue
-        faults.append(fault)
-        if fault.path and not fault.at_key:
-            blamed.add(fault.path)
-    source = layers.value.get("source")
-    builtin = builtin_values(source if isinstance(source, str) else None)
-    draft = Draft(job_id, root, layers.value, builtin, blamed)
-    parts = understand(draft)
-    heard = {fault.path for fault in draft.faults}
-    faults += draft.faults
-    faults += [fault for path, fault in explained.items() if path not in heard]
-    return parts, faults
-
-
-def _via(misfit: Misfit, value: dict[str, Any]) -> Fault | None:
-    if misfit.path == ("via",) and misfit.keyword == "enum":
-        return via_fault(str(value.get("source")), str(misfit.value), misfit.extra)
-    return None
 
 
 def _problem(fault: Fault, layers: Layers) -> Problem:

@@ -1,0 +1,58 @@
+"""One verdict on a job's values: the schema's and the meaning's, one problem for one slip."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from schemas.builtin import builtin_values
+from schemas.draft import Draft
+from schemas.fault import Fault, Path
+from schemas.layers import Layers
+from schemas.meaning import understand, via_fault
+from schemas.shape import Misfit, misfits
+from schemas.wording import fault_of
+
+# Values that a parser of their own explains better than a pattern can.
+_EXPLAINED: Final = frozenset(
+    {
+        ("schedule",),
+        ("bucket",),
+        ("retry_delay",),
+        ("timeout",),
+        ("date_range", "since"),
+        ("date_range", "until"),
+    }
+)
+
+
+def judge(
+    layers: Layers, job_id: str, root: str, *, partial: bool, known: list[Fault]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """What the layers mean, and what is wrong with them beyond the faults known already."""
+    blamed = {fault.path for fault in known if fault.path}
+    faults: list[Fault] = []
+    explained: dict[Path, Fault] = {}
+    for misfit in misfits(layers.value, partial=partial):
+        if any(misfit.path[: len(path)] == path for path in blamed):
+            continue  # one slip, one problem
+        fault = _via(misfit, layers.value) or fault_of(misfit)
+        if misfit.path in _EXPLAINED and fault.kind == "wrong-form":
+            explained[misfit.path] = fault
+            continue
+        faults.append(fault)
+        if fault.path and not fault.at_key:
+            blamed.add(fault.path)
+    source = layers.value.get("source")
+    builtin = builtin_values(source if isinstance(source, str) else None)
+    draft = Draft(job_id, root, layers.value, builtin, blamed)
+    parts = understand(draft)
+    heard = {fault.path for fault in draft.faults}
+    faults += draft.faults
+    faults += [fault for path, fault in explained.items() if path not in heard]
+    return parts, faults
+
+
+def _via(misfit: Misfit, value: dict[str, Any]) -> Fault | None:
+    if misfit.path == ("via",) and misfit.keyword == "enum":
+        return via_fault(str(value.get("source")), str(misfit.value), misfit.extra)
+    return None
