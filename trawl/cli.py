@@ -37,6 +37,9 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str) -> No
     PATH is a job file, a folder of them or a pipelines folder; ./pipelines where it is left out.
     Two files that write the same object are found among the files named.
     """
+    import gc
+
+    gc.disable()
     from trawl.checking import check_paths, report  # noqa: PLC0415  see the module's docstring
 
     if not paths:
@@ -72,6 +75,33 @@ def show(context: click.Context, job: str) -> None:
         return
     click.echo("\n".join(map(str, found)))
     context.exit(1)
+
+
+@trawl.command()
+def demo() -> None:
+    """Run the example job for three days through Airflow and show what it left."""
+    from rich.console import Console  # noqa: PLC0415  see the module's docstring
+
+    from trawl.demo import demo as run  # noqa: PLC0415  see the module's docstring
+    from trawl.up import CannotStart  # noqa: PLC0415  see the module's docstring
+
+    try:
+        run(Path.cwd(), Console())
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from None
+
+
+@trawl.command()
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1.")
+def up(port: int) -> None:
+    """Run Airflow with every job of this project until Ctrl-C."""
+    from trawl.up import CannotStart  # noqa: PLC0415  see the module's docstring
+    from trawl.up import up as run  # noqa: PLC0415  see the module's docstring
+
+    try:
+        run(Path.cwd(), port)
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _colour() -> bool | None:
