@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,13 @@ STEPS = ("extract", "transform", "load")
 """Every job is these three tasks, in this order; each names a function of `etl_callables`."""
 
 
+class _Fresh(dict[str, Any]):
+    """What is made for one DAG and kept by nobody: a builder may change it without copying it first."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Fresh:
+        return self
+
+
 class InvalidScrapeJobs(Exception):  # noqa: N818 (Airflow shows the name: it should read well)
     """The problems of all invalid job files, a line each."""
 
@@ -39,7 +48,8 @@ def dags(pipelines: Path) -> dict[str, DAG]:
     """
     wanted = get_parsing_context().dag_id
     if wanted is None:
-        return {job.id: dag_of(job) for job in read_jobs(pipelines).jobs}
+        with _everything_is_kept():
+            return {job.id: dag_of(job) for job in read_jobs(pipelines).jobs}
     path = job_path(wanted, pipelines)
     job = read_job(path, pipelines.parent) if path else None
     return {job.id: dag_of(job)} if isinstance(job, Job) else {}
@@ -47,14 +57,30 @@ def dags(pipelines: Path) -> dict[str, DAG]:
 
 def raise_problems(pipelines: Path) -> None:
     """Raise InvalidScrapeJobs if any file below `pipelines` is invalid."""
-    problems = read_jobs(pipelines).problems
+    with _everything_is_kept():
+        problems = read_jobs(pipelines).problems
     if problems:
         raise InvalidScrapeJobs(problems)
 
 
+@contextmanager
+def _everything_is_kept() -> Iterator[None]:
+    """Pauses the garbage collector, which would go through all jobs and DAGs again and again for nothing.
+
+    That is a fifth of the time it takes to load a thousand jobs.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def dag_of(job: Job) -> DAG:
     """One job as a DAG of three tasks, built with dag-factory."""
-    built: dict[str, Any] = DagBuilder(job.id, config_of(job), {}).build()
+    built: dict[str, Any] = DagBuilder(job.id, _Fresh(config_of(job)), {}).build()
     dag: DAG = built["dag"]
     # dag-factory marks its DAGs with a tag of its own, which only says who built them.
     dag.tags = set(job.tags)

@@ -72,7 +72,7 @@ def code(text: str) -> str:
 
 def fenced(lines: list[str]) -> list[str]:
     """Lines in a fence longer than any they hold."""
-    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    longest = max(map(len, re.findall("`+", "\n".join(lines))), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}yaml", *lines, fence]
 
