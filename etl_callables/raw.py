@@ -105,7 +105,12 @@ def fingerprint(job: Job, window: Window, run: Run) -> str:
 
 def new_attempt(now: datetime) -> str:
     """A name that no other process takes, and that sorts by time: `20210706T000003.250000Z-1f0c9a7e`."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
+    return f"{attempt_name(now)}-{secrets.token_hex(4)}"
+
+
+def attempt_name(moment: datetime) -> str:
+    """The beginning of the names of attempts of that moment; earlier ones sort before it."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def page_key(prefix: str, attempt: str, page: int) -> str:
@@ -292,6 +297,7 @@ __all__ = [
     "Missing",
     "RawPage",
     "adoptable",
+    "attempt_name",
     "attempts",
     "fingerprint",
     "new_attempt",

@@ -54,14 +54,17 @@ class Store(Protocol):
     def put(self, path: Path, key: str) -> None:
         """Publish a finished local file under the key, whole or not at all, over what was there."""
 
-    def copy(self, source: str, target: str) -> None:
-        """Publish a copy of one object under another key without passing it through this machine."""
+    def copy(self, source: str, target: str) -> str:
+        """Publish a copy of one object under another key, on the server's side; the copy's `tag`."""
+
+    def tag(self, key: str) -> str | None:
+        """What changes whenever the object is written again, None when there is none; cheap."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; a key that has none is no error."""
 
-    def sweep(self, folder: str) -> int:
-        """Remove what killed writers left below `folder`, never a living one's; how many there were."""
+    def sweep(self, folder: str, *, deep: bool = True) -> int:
+        """Remove what killed writers left in `folder` (and below it), never a living one's; how many."""
 
 
 def open_store(job: Job, run: Run) -> Store:

@@ -68,16 +68,19 @@ class LocalStore:
         _publish(self.path(key), fill)
 
     def put(self, path: Path, key: str) -> None:
-        def fill(out: BinaryIO) -> None:
-            with path.open("rb") as source:
-                shutil.copyfileobj(source, out, 1 << 20)
+        _copy(path, self.path(key))
 
-        _publish(self.path(key), fill)
-
-    def copy(self, source: str, target: str) -> None:
+    def copy(self, source: str, target: str) -> str:
         with _explained(self.path(source), "read"):
             self.path(source).stat()
-        self.put(self.path(source), target)
+        return _copy(self.path(source), self.path(target))
+
+    def tag(self, key: str) -> str | None:
+        with _explained(self.path(key), "read"):
+            try:
+                return _tag(self.path(key).stat())
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -91,8 +94,9 @@ class LocalStore:
                     except OSError:
                         break
 
-    def sweep(self, folder: str) -> int:
-        return sum(_swept(path) for path in _files(self.root / folder) if path.name.startswith(_PART))
+    def sweep(self, folder: str, *, deep: bool = True) -> int:
+        parts = _files(self.root / folder) if deep else (self.root / folder).glob(f"{_PART}*")
+        return sum(_swept(path) for path in parts if path.name.startswith(_PART))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -108,10 +112,22 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _publish(path: Path, fill: Callable[[BinaryIO], None]) -> None:
+def _copy(source: Path, target: Path) -> str:
+    def fill(out: BinaryIO) -> None:
+        with source.open("rb") as data:
+            shutil.copyfileobj(data, out, 1 << 20)
+
+    return _publish(target, fill)
+
+
+def _tag(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+
+
+def _publish(path: Path, fill: Callable[[BinaryIO], None]) -> str:
     """Write beside `path` and move into place: readers see the old file or the new one, whole.
 
-    The data reach the disk before the name does, and the name before this returns.
+    The data reach the disk before the name does, and the name before this returns its tag.
     """
     with _explained(path, "write"):
         for _ in range(5):
@@ -130,11 +146,13 @@ def _publish(path: Path, fill: Callable[[BinaryIO], None]) -> None:
                 fill(out)
                 out.flush()
                 os.fsync(out.fileno())
+                tag = _tag(os.fstat(out.fileno()))
                 part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+        return tag
 
 
 def _create_part(folder: Path) -> tuple[Path, BinaryIO]:

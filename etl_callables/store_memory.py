@@ -49,16 +49,22 @@ class MemoryStore:
     def put(self, path: Path, key: str) -> None:
         self.write(key, path.read_bytes())
 
-    def copy(self, source: str, target: str) -> None:
+    def copy(self, source: str, target: str) -> str:
         self.write(target, self.read(source))
+        return self.tag(target) or ""
+
+    def tag(self, key: str) -> str | None:
+        if not _files().isfile(self._path(key)):
+            return None
+        return str(_files().created(self._path(key)).timestamp())
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             if _files().isfile(self._path(key)):
                 _files().rm_file(self._path(key))
 
-    def sweep(self, folder: str) -> int:
-        del folder
+    def sweep(self, folder: str, *, deep: bool = True) -> int:
+        del folder, deep
         return 0
 
     def _path(self, key: str) -> str:

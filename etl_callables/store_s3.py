@@ -31,6 +31,9 @@ _ABANDONED: Final = timedelta(days=1)
 
 _DELETE_AT_ONCE: Final = 1000
 
+_COPY_AT_ONCE: Final = 5 << 30
+"""Bytes that one request may copy; above, s3fs copies part by part."""
+
 
 @dataclass(frozen=True, slots=True)
 class S3Store:
@@ -60,14 +63,8 @@ class S3Store:
             return cast("bytes", self.files.cat_file(self._path(key), start=start, end=stop))
 
     def size(self, key: str) -> int | None:
-        with self._explained("s3:GetObject", key):
-            try:
-                answer = self._call("head_object", Key=self._key(key))
-            except Exception as error:
-                if is_missing(error):
-                    return None
-                raise
-            return cast("int", answer["ContentLength"])
+        answer = self._head(key)
+        return None if answer is None else cast("int", answer["ContentLength"])
 
     def list(self, folder: str) -> Iterator[Entry]:
         strip = len(self.prefix) + 1 if self.prefix else 0
@@ -84,11 +81,22 @@ class S3Store:
         with self._explained("s3:PutObject", key):
             self.files.put_file(str(path), self._path(key), chunksize=_PART, max_concurrency=4)
 
-    def copy(self, source: str, target: str) -> None:
-        if self.size(source) is None:
+    def copy(self, source: str, target: str) -> str:
+        size = self.size(source)
+        if size is None:
             raise Missing(f"There is no object {self.url(source)}.")
         with self._explained("s3:PutObject", target):
-            self.files.cp_file(self._path(source), self._path(target))
+            if size > _COPY_AT_ONCE:
+                self.files.cp_file(self._path(source), self._path(target))
+            else:
+                origin = {"Bucket": self.bucket, "Key": self._key(source)}
+                answer = self._call("copy_object", Key=self._key(target), CopySource=origin)
+                return cast("str", answer["CopyObjectResult"]["ETag"])
+        return self.tag(target) or ""
+
+    def tag(self, key: str) -> str | None:
+        answer = self._head(key)
+        return None if answer is None else cast("str", answer["ETag"])
 
     def delete(self, keys: Iterable[str]) -> None:
         names = [{"Key": self._key(key)} for key in keys]
@@ -104,8 +112,9 @@ class S3Store:
                     f"s3://{self.bucket}/{refused['Key']}",
                 )
 
-    def sweep(self, folder: str) -> int:
+    def sweep(self, folder: str, *, deep: bool = True) -> int:
         """Abort multipart uploads below `folder` that are a day old: nobody sees them, somebody pays."""
+        del deep  # an upload has no folder of its own, and listing them costs the same
         count = 0
         for answer in self._listed("list_multipart_uploads", folder, "KeyMarker"):
             for found in answer.get("Uploads", []):
@@ -114,6 +123,15 @@ class S3Store:
                         self._call("abort_multipart_upload", Key=found["Key"], UploadId=found["UploadId"])
                     count += 1
         return count
+
+    def _head(self, key: str) -> Mapping[str, Any] | None:
+        with self._explained("s3:GetObject", key):
+            try:
+                return self._call("head_object", Key=self._key(key))
+            except Exception as error:
+                if is_missing(error):
+                    return None
+                raise
 
     def _listed(self, method: str, folder: str, marker: str) -> Iterator[Mapping[str, Any]]:
         where = "/".join(part for part in (self.prefix, folder.strip("/")) if part)

@@ -54,6 +54,11 @@ def output_schema(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([pa.field(column.header, SCHEMA.field(column.field).type) for column in columns])
 
 
+def known(name: str) -> pa.DataType | None:
+    """The type of a column that bears the name of a post's field, None for other names."""
+    return SCHEMA.field(name).type if name in FIELDS else None
+
+
 def typed(items: Sequence[Post | Skipped], fields: Sequence[str]) -> Sequence[Post | Skipped]:
     """The items, each post that has a value of another type than its field's replaced by a Skipped."""
     posts = [item for item in items if item.__class__ is Post]

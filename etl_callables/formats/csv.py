@@ -20,15 +20,17 @@ Two things are escaped in texts and headers, so that nothing in them is ever exe
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 from pyarrow import csv
 
 from etl_callables.ahead import in_order
 from etl_callables.formats.text import json_lists, times
-from etl_callables.table import pc
+from etl_callables.table import known, pc
 
 ROWS = 8192
 
@@ -37,6 +39,7 @@ LEADS: Final = _SIGNS + "\t\r\n" + "".join(chr(ord(sign) + 0xFEE0) for sign in _
 """What a spreadsheet takes for the beginning of a formula."""
 
 _LEADS = pa.array(list(LEADS))
+_CELL = re.compile(rb'(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|\Z)')
 _CLASS = "[" + LEADS.replace("-", r"\-") + "]"
 
 
@@ -55,19 +58,94 @@ def write(out: BinaryIO, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -
         columns = [_cells(column) for column in batch.columns]
         return _text(pa.RecordBatch.from_arrays(columns, schema=cells), header=False)
 
-    for data in in_order(encode, batches):
-        out.write(data)
+    out.writelines(in_order(encode, batches))
 
 
 def _text(batch: pa.RecordBatch, *, header: bool) -> pa.Buffer:
     data = pa.BufferOutputStream()
-    csv.write_csv(batch, data, csv.WriteOptions(include_header=header, quoting_style="needed", batch_size=1024))
+    csv.write_csv(
+        batch, data, csv.WriteOptions(include_header=header, quoting_style="needed", batch_size=1024)
+    )
     return data.getvalue()
 
 
 def read(source: BinaryIO) -> pa.Table:
-    """The rows; every column is text unless all of its cells are whole numbers without quotes."""
-    raise NotImplementedError
+    """The rows. A column is whole numbers where its first cell has no quotes, else text.
+
+    Columns under the name of a post's field get that field's type.
+    """
+    data = source.read()
+    start, header = _record(data, 0)
+    names = unescaped(pa.array([cell for cell, _ in header], pa.string())).to_pylist()
+    options = csv.ConvertOptions(
+        column_types={str(place): pa.string() for place in range(len(names))},
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=[""],
+    )
+    if start == len(data):
+        return pa.table([pa.array([], known(name) or pa.string()) for name in names], names)
+    table = csv.read_csv(
+        cast("BinaryIO", pa.BufferReader(pa.py_buffer(data).slice(start))),
+        csv.ReadOptions(
+            column_names=[str(place) for place in range(len(names))], block_size=_block(len(data))
+        ),
+        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        options,
+    )
+    numbers = _numbers(data, start, len(names))
+    columns = [
+        _typed(column, name, number=place in numbers)
+        for place, (name, column) in enumerate(zip(names, table.columns, strict=True))
+    ]
+    return pa.table(columns, names)
+
+
+def _block(size: int) -> int:
+    """Bytes that the reader takes at once: all, for a cell may be longer than any smaller block."""
+    return min(max(size, 1 << 20), (1 << 31) - 1)
+
+
+def _typed(column: Any, name: str, *, number: bool) -> Any:
+    if number:
+        return column.cast(pa.int64())
+    text = unescaped(column)
+    kind = known(name)
+    if kind is None or column.null_count == len(column):
+        return column.cast(kind) if kind else text
+    if pa.types.is_timestamp(kind):
+        return pc.replace_substring(text, " ", "T", max_replacements=1).cast(kind)
+    if pa.types.is_list(kind):
+        lists = [None if value is None else json.loads(value) for value in text.to_pylist()]
+        return pa.chunked_array([pa.array(lists, kind)])
+    return text
+
+
+def _numbers(data: bytes, start: int, width: int) -> set[int]:
+    """Places of the columns whose first cell that is not empty stands without quotes."""
+    unknown = set(range(width))
+    numbers: set[int] = set()
+    while unknown and start < len(data):
+        start, cells = _record(data, start)
+        for place in list(unknown):
+            text, quoted = cells[place]
+            if text or quoted:
+                unknown.discard(place)
+                if not quoted:
+                    numbers.add(place)
+    return numbers
+
+
+def _record(data: bytes, start: int) -> tuple[int, list[tuple[str, bool]]]:
+    """Where the record after this one begins, and this one's cells: their text, and whether it was quoted."""
+    cells = []
+    for cell in _CELL.finditer(data, start):
+        quoted = cell[1] is not None
+        text = (cell[1].replace(b'""', b'"') if quoted else cell[2]).decode()
+        cells.append((text, quoted))
+        if cell[3] != b",":
+            return cell.end(), cells
+    raise ValueError("no CSV of Trawl's: a quote is never closed")
 
 
 def escaped(column: Any) -> Any:

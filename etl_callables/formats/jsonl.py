@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from etl_callables.ahead import in_order
 from etl_callables.formats.text import json_lists, json_strings, times
-from etl_callables.table import pc
+from etl_callables.table import known, pc
 
 ROWS = 8192
 
@@ -25,14 +25,23 @@ def write(out: BinaryIO, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -
             pieces += [f"{', ' if pieces else '{'}{name}: ", pc.fill_null(_values(column), "null")]
         return _bytes(pc.binary_join_element_wise(*pieces, "}\n", ""))
 
-    for data in in_order(encode, batches):
-        out.write(data)
+    out.writelines(in_order(encode, batches))
 
 
 def read(source: BinaryIO) -> pa.Table:
-    """The rows; times and lists come back as such, an all-null column as null."""
+    """The rows; columns under the name of a post's field get its type, others that of their values."""
     rows = [json.loads(line) for line in source]
-    raise NotImplementedError
+    names = list(rows[0]) if rows else []
+    return pa.table([_column(name, [row[name] for row in rows]) for name in names], names)
+
+
+def _column(name: str, values: list[Any]) -> pa.Array[Any]:
+    kind = known(name)
+    if kind is not None and pa.types.is_timestamp(kind):
+        return pa.array(values, pa.string()).cast(kind)
+    if kind is None and all(value is None for value in values):
+        kind = pa.string()
+    return pa.array(values, kind)
 
 
 def _values(column: Any) -> Any:

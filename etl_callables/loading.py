@@ -1,0 +1,221 @@
+"""Load: publish the staged file under its final key, then its manifest, which commits the run.
+
+Killed anywhere, the next run repairs: the staged file stays until the manifest is written, and an
+object without a manifest that agrees is written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any, Final
+
+from etl_callables import raw
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.manifest import (
+    Counts,
+    Manifest,
+    Object,
+    Raw,
+    Replaced,
+    encode,
+    manifest_key,
+    read_manifest,
+    write_manifest,
+)
+from etl_callables.run import Run, object_key, prefix
+from etl_callables.store import Store, open_store
+from etl_callables.transformation import Staged, read_staged
+from schemas.job import Job
+from schemas.window import Window
+
+_ABANDONED: Final = timedelta(days=1)
+
+_TRIES: Final = 5
+"""How often another run of the same window may come between before this one gives way."""
+
+
+def load(job: Job, window: Window, run: Run, transformed: dict[str, Any]) -> dict[str, Any]:
+    """Publish what transform staged (`transformed["staged"]`, the key of a `staged.json`).
+
+    Returns `{"object": url, "manifest": url, "posts": n}`. At any time there is the whole old object
+    or the whole new one under the final key. Raises RetryLater and Stop.
+    """
+    store = open_store(job, run)
+    folder = prefix(job, window, run)
+    key = object_key(job, window, run)
+    attempt = transformed["staged"].split("/")[-2]
+    before = read_manifest(store, folder)
+    if before is not None and before.attempt == attempt and _stands(store, before):
+        run.log.info("%s is published already, by a run that was stopped after it.", before.object.url)
+        _clean(store, folder, before, run)
+        return _result(store, folder, before)
+    staged = read_staged(store, transformed["staged"])
+    _verify(store, staged)
+    done = raw.read_done(store, staged.raw)
+    replaced = _replaced(store, before, key, staged)
+    same = before is not None and _is_same(before, key, staged) and _stands(store, before)
+    for _ in range(_TRIES):
+        tag = before.object.tag if same and before else store.copy(staged.key, key)
+        manifest = _manifest(
+            job,
+            window,
+            run,
+            staged,
+            done,
+            attempt=attempt,
+            url=store.url(key),
+            key=key,
+            tag=tag,
+            replaced=replaced,
+        )
+        write_manifest(store, folder, manifest)
+        if _stands(store, manifest) and store.read(manifest_key(folder)) == encode(manifest):
+            break
+        same = False
+    else:
+        raise RetryLater(f"Another run writes {store.url(key)} at the same time. The staged file is kept.")
+    run.log.info("%s", _summary(manifest, same=same))
+    _clean(store, folder, manifest, run)
+    return _result(store, folder, manifest)
+
+
+def _verify(store: Store, staged: Staged) -> None:
+    """Stop unless the staged file is what transform wrote."""
+    digest = hashlib.sha256()
+    size = 0
+    with store.open(staged.key) as data:
+        while piece := data.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
+    if size != staged.size or digest.hexdigest() != staged.sha256:
+        raise Stop(
+            f"The staged file {store.url(staged.key)} is not what transform wrote "
+            f"({size:,} bytes instead of {staged.size:,}, or other ones): clear the transform task."
+        )
+
+
+def _stands(store: Store, manifest: Manifest) -> bool:
+    """Whether the object is still the very one that the manifest describes."""
+    key = manifest.object.key
+    return store.tag(key) == manifest.object.tag and store.size(key) == manifest.object.size
+
+
+def _is_same(before: Manifest, key: str, staged: Staged) -> bool:
+    return before.object.key == key and before.object.sha256 == staged.sha256
+
+
+def _replaced(store: Store, before: Manifest | None, key: str, staged: Staged) -> Replaced | None:
+    """What this run takes the place of: the object that the manifest names, or one that none names."""
+    if before is not None and not _is_same(before, key, staged):
+        old = before.object
+        return Replaced(
+            key=old.key, size=old.size, sha256=old.sha256, posts=before.counts.kept, run=before.run
+        )
+    size = store.size(key)
+    if before is not None or size is None:
+        return None
+    return Replaced(key=key, size=size, sha256=None, posts=None, run=None)
+
+
+def _manifest(
+    job: Job,
+    window: Window,
+    run: Run,
+    staged: Staged,
+    done: raw.Done,
+    *,
+    attempt: str,
+    url: str,
+    key: str,
+    tag: str,
+    replaced: Replaced | None,
+) -> Manifest:
+    return Manifest(
+        job=job.id,
+        job_file=job.file,
+        job_digest=job.digest,
+        source=done.source,
+        via=done.via,
+        provider=done.provider,
+        query=job.query,
+        options=dict(job.options),
+        limit=job.limit,
+        window=str(window),
+        start=window.start,
+        end=window.end,
+        run=run.id,
+        variant=run.variant,
+        attempt=attempt,
+        counts=Counts(
+            fetched=staged.fetched,
+            kept=staged.kept,
+            duplicate=staged.duplicate,
+            outside_window=staged.outside_window,
+            over_limit=staged.over_limit,
+            skipped=staged.skipped,
+            mended=staged.mended,
+        ),
+        first_post=staged.first_post,
+        last_post=staged.last_post,
+        truncated=done.truncated,
+        complete=done.complete,
+        object=Object(
+            url=url,
+            key=key,
+            format=staged.format,
+            compression=staged.compression,
+            size=staged.size,
+            sha256=staged.sha256,
+            tag=tag,
+            columns=staged.columns,
+        ),
+        raw=Raw(done=staged.raw, pages=len(done.pages)),
+        replaced=replaced,
+        started=done.started,
+        finished=run.now(),
+        cost=done.cost,
+    )
+
+
+def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
+    """Remove what this run made superfluous, once all is committed: it may fail without harm.
+
+    That is its own staged file, those of others that are a day old (a younger one's run may be about
+    to publish it), and raw pages of earlier attempts that it did not adopt.
+    """
+    mine = f"{folder}/staged/{manifest.attempt}/"
+    day_ago = raw.attempt_name(run.now() - _ABANDONED)
+    try:
+        staged = [entry.key for entry in store.list(f"{folder}/staged")]
+        # The file first: a staged.json without it is still understood.
+        old = [key for key in staged if key.startswith(mine) or key.split("/")[-2] < day_ago]
+        store.delete(sorted(old, key=lambda key: key.endswith("/staged.json")))
+        kept = {manifest.raw.done, *raw.read_done(store, manifest.raw.done).pages}
+        latest = manifest.raw.done.split("/")[-2]
+        earlier = [entry.key for entry in store.list(f"{folder}/raw") if entry.key.split("/")[-2] <= latest]
+        store.delete(key for key in earlier if key not in kept)
+        store.sweep(folder)
+        store.sweep(manifest.object.key.rpartition("/")[0], deep=False)
+    except (RetryLater, Stop) as problem:
+        run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
+
+
+def _result(store: Store, folder: str, manifest: Manifest) -> dict[str, Any]:
+    return {
+        "object": manifest.object.url,
+        "manifest": store.url(manifest_key(folder)),
+        "posts": manifest.counts.kept,
+    }
+
+
+def _summary(manifest: Manifest, *, same: bool) -> str:
+    """What happened, in a line for a person."""
+    posts = f"{manifest.counts.kept:,} posts"
+    if same:
+        return f"{manifest.object.url} holds these {posts} already; not written again."
+    if manifest.replaced:
+        was = manifest.replaced
+        old = "unknown posts" if was.posts is None else f"{was.posts:,} posts"
+        return f"Wrote {posts} to {manifest.object.url}, in place of {old} ({was.size:,} bytes)."
+    return f"Wrote {posts} to {manifest.object.url} ({manifest.object.size:,} bytes)."

@@ -1,0 +1,152 @@
+"""Manifests: what each object in the bucket is, written last, read by everything that reports.
+
+A manifest is the commit point of a run: an object without one was never finished. Its schema is
+published in `schemas/manifest.schema.json`; the JSON is indented and sorted, for people read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import version as version_of
+from typing import Any, Final
+
+import msgspec
+
+from etl_callables.errors import Stop
+from etl_callables.run import STATE
+from etl_callables.store import Missing, Store
+
+VERSION: Final = 1
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the items fetched: the others and the sum of `skipped` add up to `fetched`.
+
+    `mended` of the kept posts had text that is no Unicode; U+FFFD stands in its place.
+    """
+
+    fetched: int
+    kept: int
+    duplicate: int
+    outside_window: int
+    over_limit: int
+    skipped: dict[str, int]
+    mended: int
+
+
+class Object(msgspec.Struct, frozen=True, kw_only=True):
+    """The file that people read; `size` in bytes, `tag` the store's own mark of this very writing."""
+
+    url: str
+    key: str
+    format: str
+    compression: str | None
+    size: int
+    sha256: str
+    tag: str
+    columns: tuple[str, ...]
+
+
+class Replaced(msgspec.Struct, frozen=True, kw_only=True):
+    """The object that this one took the place of; None for what no manifest told."""
+
+    key: str
+    size: int
+    sha256: str | None
+    posts: int | None
+    run: str | None
+
+
+class Raw(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the raw pages are: the key of their `done.json`, and how many."""
+
+    done: str
+    pages: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One run over one window. Times are aware UTC; `window` is [start, end) as in `Window.__str__`.
+
+    `job_digest` is the SHA-256 of the job's file and defaults, `values` the effective values.
+    `truncated` says why the source ended before the window did, None when it did not; `cost` is in
+    US dollars, None where unknown. `attempt` names the execution of transform that made the object.
+    """
+
+    job: str
+    job_file: str
+    job_digest: str
+    source: str
+    via: str
+    provider: str
+    query: str | None
+    options: dict[str, Any]
+    limit: int | None
+    window: str
+    start: datetime
+    end: datetime
+    run: str
+    variant: str
+    attempt: str
+    counts: Counts
+    first_post: datetime | None
+    last_post: datetime | None
+    truncated: str | None
+    complete: bool
+    object: Object
+    raw: Raw
+    replaced: Replaced | None
+    started: datetime
+    finished: datetime
+    cost: float | None = None
+    trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
+    version: int = VERSION
+
+
+def manifest_key(prefix: str) -> str:
+    """Where the manifest of a window is kept."""
+    return f"{prefix}/manifest.json"
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The JSON of a manifest: sorted, indented, ending in a line break."""
+    plain = msgspec.to_builtins(manifest, order="sorted")
+    return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=2) + b"\n"
+
+
+def write_manifest(store: Store, prefix: str, manifest: Manifest) -> str:
+    """Publish a manifest; its key."""
+    key = manifest_key(prefix)
+    store.write(key, encode(manifest))
+    return key
+
+
+def read_manifest(store: Store, prefix: str) -> Manifest | None:
+    """The manifest of a window, None where there is none; Stop where it is damaged or of a later Trawl."""
+    key = manifest_key(prefix)
+    try:
+        data = store.read(key)
+    except Missing:
+        return None
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise Stop(
+            f"The manifest {store.url(key)} is damaged ({problem}): delete it and run again."
+        ) from problem
+    if manifest.version != VERSION:
+        raise Stop(
+            f"The manifest {store.url(key)} was written by another Trawl (version {manifest.version})."
+        )
+    return manifest
+
+
+def list_manifests(store: Store, job_id: str) -> Iterator[Manifest]:
+    """The manifests of a job, by window and variant."""
+    folder = f"{STATE}/{job_id}"
+    for entry in store.list(folder):
+        place, _, name = entry.key.rpartition("/")
+        if name == "manifest.json" and place.count("/") == folder.count("/") + 1:
+            manifest = read_manifest(store, place)
+            if manifest is not None:  # deleted since it was listed
+                yield manifest
