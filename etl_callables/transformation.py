@@ -18,7 +18,7 @@ from etl_callables.errors import RetryLater, Stop
 from etl_callables.formats import write_file
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run, object_key, prefix
-from etl_callables.runs import KEY, Runs
+from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.scratch import scratch
 from etl_callables.selection import Selection, Tally
 from etl_callables.sources import Source, source_for
@@ -75,11 +75,13 @@ _MANY: Final = 100_000
 """A limit above this is worth looking whether it binds."""
 
 
-def transform(job: Job, window: Window, run: Run, extracted: dict[str, Any]) -> dict[str, Any]:
+def transform(
+    job: Job, window: Window, run: Run, extracted: dict[str, Any], *, run_bytes: int = RUN_BYTES
+) -> dict[str, Any]:
     """Turn the raw pages of `extracted["raw"]` (the key of a `done.json`) into the job's file.
 
     Returns `{"staged": key of staged.json, "posts": how many it has}`. Needs no network but the
-    bucket. Raises RetryLater and Stop.
+    bucket; posts beyond `run_bytes` are sorted on disk. Raises RetryLater and Stop.
     """
     started = run.now()
     store = open_store(job, run)
@@ -93,7 +95,7 @@ def transform(job: Job, window: Window, run: Run, extracted: dict[str, Any]) -> 
     with (
         _explained(),
         scratch() as local,
-        Runs(local, pa.schema([SCHEMA.field(name) for name in fields])) as runs,
+        Runs(local, pa.schema([SCHEMA.field(name) for name in fields]), run_bytes) as runs,
     ):
         table = _Table(source_for(done.source, done.via), window, _limit(job, done), fields, runs)
         table.take(ahead(_pieces(store, done.pages)))

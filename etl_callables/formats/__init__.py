@@ -66,7 +66,8 @@ def read_file(source: BinaryIO, name: str, compression: str | None) -> pa.Table:
     if compression == "gzip":
         source = cast("BinaryIO", gzip.GzipFile(fileobj=source))
     elif compression == "zstd":
-        source = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+        reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+        source = io.BufferedReader(cast("io.RawIOBase", reader), 1 << 20)
     return FORMATS[name].read(source)
 
 

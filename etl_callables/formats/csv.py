@@ -58,7 +58,8 @@ def write(out: BinaryIO, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -
         columns = [_cells(column) for column in batch.columns]
         return _text(pa.RecordBatch.from_arrays(columns, schema=cells), header=False)
 
-    out.writelines(in_order(encode, batches))
+    for data in in_order(encode, batches):  # noqa: FURB122 (a zstd writer has no writelines)
+        out.write(data)
 
 
 def _text(batch: pa.RecordBatch, *, header: bool) -> pa.Buffer:
@@ -110,9 +111,9 @@ def _typed(column: Any, name: str, *, number: bool) -> Any:
     if number:
         return column.cast(pa.int64())
     text = unescaped(column)
-    kind = known(name)
-    if kind is None or column.null_count == len(column):
-        return column.cast(kind) if kind else text
+    kind: Any = known(name) or pa.string()
+    if column.null_count == len(column):
+        return pa.nulls(len(column), kind)
     if pa.types.is_timestamp(kind):
         return pc.replace_substring(text, " ", "T", max_replacements=1).cast(kind)
     if pa.types.is_list(kind):

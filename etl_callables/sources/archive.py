@@ -14,10 +14,10 @@ it cannot read, which are counted. A body of many posts stays whole, with a note
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -27,6 +27,9 @@ from etl_callables.run import Run
 from etl_callables.sources import Page, Request, archive_lines, snscrape_items, source_for, x_api_v2
 from etl_callables.sources.files import File, find
 from etl_callables.sources.words import Words, parse
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 PLATFORM: Final = "archive"
 REPEATS: Final = False
@@ -76,6 +79,13 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
         return iter((snscrape_items.read_line(body, fetched_at),))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return iter(_other(body, fetched_at))
+
+
+def columns(bodies: Sequence[bytes], fetched_at: datetime, fields: Sequence[str]) -> RecordBatch | None:
+    """The same posts, many at once, where all bodies are regular tweets as snscrape writes them."""
+    from etl_callables.sources import snscrape_columns  # noqa: PLC0415 (Arrow: only transform needs it)
+
+    return snscrape_columns.columns(bodies, fetched_at, fields)
 
 
 def _other(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
