@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import requests
 
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, Stop, TrawlError
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, snscrape_door
@@ -49,18 +49,18 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
 def search(request: Request, cursor: str | None, run: Run, timeout: float = TIMEOUT) -> Iterator[Page]:
     """As `pages`, with the seconds to wait for an answer."""
     mode = twitter.TwitterSearchScraperMode[str(request.options.get("mode", "live")).upper()]
-    scraper = _Search(query_of(request), mode, timeout, run)
-    while True:
-        body = scraper.page(cursor)
-        page = json.loads(body)
-        following = bottom_cursor(page)
-        # X ends a search with pages that have no tweets and yet a cursor, for ever: snscrape would
-        # by default ask 20 times more (`maxEmptyPages`). The first one is the end here.
-        if following is None or not any(True for _ in entries(page)):
-            yield Page((_one_line(body),), None)
-            return
-        yield Page((_one_line(body),), following)
-        cursor = following
+    with _Search(query_of(request), mode, timeout, run) as scraper:
+        while True:
+            body = scraper.page(cursor)
+            page = json.loads(body)
+            following = bottom_cursor(page)
+            # X ends a search with pages that have no tweets and yet a cursor, for ever: snscrape would
+            # by default ask 20 times more (`maxEmptyPages`). The first one is the end here.
+            if following is None or not any(True for _ in entries(page)):
+                yield Page((_one_line(body),), None)
+                return
+            yield Page((_one_line(body),), following)
+            cursor = following
 
 
 def query_of(request: Request) -> str:
@@ -128,16 +128,24 @@ class _Search(twitter.TwitterSearchScraper):  # type: ignore[misc]  # snscrape h
         self._run = run
         self._body = b""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
     def page(self, cursor: str | None) -> bytes:
         """The page at a cursor as X sent it, known to be a search page."""
         self._cursor = cursor
         try:
             return bytes(next(self.get_items()))
-        except (twitter.snscrape.base.ScraperException, ValueError, AssertionError) as problem:
-            # Only the guest token is left: it is asked for by snscrape's own code.
+        except TrawlError:
+            raise
+        except Exception as problem:
+            # Only the guest token is left, which snscrape's own code asks for and takes apart.
             raise Stop(
-                f"X gave snscrape no guest token ({problem}): it has not answered without a login since"
-                f" 2023; {_INSTEAD}."
+                f"X gave snscrape no guest token ({type(problem).__name__}: {problem}): it has not answered"
+                f" without a login since 2023; {_INSTEAD}."
             ) from problem
 
     def _graphql_timeline_instructions_to_tweets(self, *_: Any, **__: Any) -> Iterator[bytes]:
