@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from schemas.bucket import place_of
@@ -36,57 +37,49 @@ def target(job: Job) -> str:
 
 def collisions(jobs: Iterable[Job]) -> list[tuple[Job, Job]]:
     """Pairs (later, earlier by id) that would write one object; each later job once."""
-    found: list[tuple[Job, Job]] = []
-    seen: dict[str, list[Job]] = {}
-    templates: dict[str, list[tuple[re.Pattern[str], Job]]] = {}
-    literals: dict[str, Job] = {}
-    lengths: set[int] = set()
+    found: dict[str, tuple[Job, Job]] = {}
+    same: dict[str, list[Job]] = {}
     for job in sorted(jobs, key=lambda job: job.id):
-        where = target(job)
-        earlier = _same(job, seen.get(where, ())) or _matching(where, templates, literals, lengths)
+        others = same.setdefault(target(job), [])
+        earlier = next((other for other in others if _overlap(job, other)), None)
         if earlier is not None:
-            found.append((job, earlier))
-            continue
-        seen.setdefault(where, []).append(job)
-        head, brace, _ = where.partition("{")
-        if brace:
-            templates.setdefault(head, []).append((_pattern(where), job))
-            lengths.add(len(head))
-        else:
-            literals[where] = job
-    return found
-
-
-def _same(job: Job, others: Iterable[Job]) -> Job | None:
-    return next((other for other in others if len(parse_key(job.key)) == 1 or _overlap(job, other)), None)
+            found[job.id] = job, earlier
+        others.append(job)
+    for literal, template in _matches(same):
+        pair = sorted((same[literal][0], same[template][0]), key=lambda job: job.id, reverse=True)
+        found.setdefault(pair[0].id, (pair[0], pair[1]))
+    return [found[job_id] for job_id in sorted(found)]
 
 
 def _overlap(one: Job, other: Job) -> bool:
+    """Whether there is a run of each that writes one object, given that their keys are alike."""
+    if len(parse_key(one.key)) == 1 or set(parse_key(one.key)[1::2]) == {"job"}:
+        return True
     a, b = one.date_range, other.date_range
     a_first = a.until is not None and b.since is not None and a.until <= b.since
     b_first = b.until is not None and a.since is not None and b.until <= a.since
     return not a_first and not b_first
 
 
-def _pattern(where: str) -> re.Pattern[str]:
-    pieces = re.split(r"\{([a-z]+)\}", where)
+def _matches(targets: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of a target without placeholders and one that can become it."""
+    templates: dict[str, list[str]] = {}
+    literals: list[str] = []
+    for where in targets:
+        head, brace, _ = where.partition("{")
+        if brace:
+            templates.setdefault(head, []).append(where)
+        else:
+            literals.append(where)
+    lengths = {len(head) for head in templates}
+    for literal in literals:
+        for length in lengths:
+            for template in templates.get(literal[:length], ()):
+                if _pattern(template).fullmatch(literal):
+                    yield literal, template
+
+
+@lru_cache(maxsize=4096)
+def _pattern(template: str) -> re.Pattern[str]:
+    pieces = re.split(r"\{([a-z]+)\}", template)
     return re.compile("".join(_DIGITS[p] if n % 2 else re.escape(p) for n, p in enumerate(pieces)))
-
-
-def _matching(
-    where: str,
-    templates: dict[str, list[tuple[re.Pattern[str], Job]]],
-    literals: dict[str, Job],
-    lengths: set[int],
-) -> Job | None:
-    """An earlier job whose template can give this job's literal key, or the other way round."""
-    if "{" in where:
-        pattern = _pattern(where)
-        head = where.partition("{")[0]
-        candidates = (key for key in literals if key.startswith(head)) if literals else ()
-        return next((literals[key] for key in candidates if pattern.fullmatch(key)), None)
-    for length in lengths:
-        for pattern, other in templates.get(where[:length], ()):
-            if pattern.fullmatch(where):
-                return other
-    return None

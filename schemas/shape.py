@@ -115,7 +115,11 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _enum(_root: Any, part: dict[str, Any], choices: list[Any]) -> Check:
+    words = frozenset(choice for choice in choices if isinstance(choice, str))
+
     def check(value: Any, path: Path, out: list[Misfit]) -> None:
+        if isinstance(value, str) and value in words:
+            return
         if not any(_same(value, choice) for choice in choices):
             out.append(Misfit(path, "enum", part, value, choices))
 
@@ -173,6 +177,8 @@ def _items(root: Any, _part: Any, inner: dict[str, Any]) -> Check:
 def _unique_items(_root: Any, part: dict[str, Any], wanted: bool) -> Check:
     def check(value: Any, path: Path, out: list[Misfit]) -> None:
         if not wanted or not isinstance(value, list):
+            return
+        if all(isinstance(item, str) for item in value) and len(set(value)) == len(value):
             return
         seen: set[str] = set()
         for place, item in enumerate(value):
