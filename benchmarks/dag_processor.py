@@ -5,14 +5,12 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from statistics import median
 
 from benchmarks import fresh
 from benchmarks.equal_jobs import write
 from benchmarks.table import Table, Target
 
-ROUNDS = 2
-PASSES = 2
+PASSES = 3
 """How many passes more the longer of two runs makes; the difference is theirs alone."""
 
 TOOLS = {"hand-written Python": ".", "Trawl": "dags"}
@@ -34,7 +32,6 @@ class Site:
     """An Airflow home with jobs of one tool, all of them stored."""
 
     def __init__(self, tool: str, parent: Path, jobs: int) -> None:
-        self.jobs = jobs
         self.folder = write(tool, parent, jobs)
         self.home = parent / f"home-{self.folder.name}"
         self.home.mkdir()
@@ -49,12 +46,6 @@ class Site:
         command = [sys.executable, "-m", "airflow", "dag-processor", "--num-runs", str(passes)]
         return fresh.run(command, self.home, self._settings)
 
-    def pass_ms(self) -> tuple[float, float]:
-        """CPU and wall milliseconds a DAG of one pass: a longer run less a shorter one."""
-        longer, shorter = self.run(1 + PASSES), self.run(1)
-        each = PASSES * self.jobs / 1000
-        return (longer.cpu - shorter.cpu) / each, (longer.wall - shorter.wall) / each
-
     def _stored(self) -> int:
         with closing(sqlite3.connect(self.home / "airflow.db")) as database:
             query = (
@@ -65,14 +56,13 @@ class Site:
 
 def measure(jobs: int) -> list[Table]:
     """The tools take turns over their own Airflow homes."""
-    times: dict[str, list[tuple[float, float]]] = {tool: [] for tool in TOOLS}
     with tempfile.TemporaryDirectory(prefix="trawl-bench-") as temporary:
         sites = {tool: Site(tool, Path(temporary), jobs) for tool in TOOLS}
-        for _ in range(ROUNDS):
-            for tool, site in sites.items():
-                times[tool].append(site.pass_ms())
-    cpu = {tool: median(one for one, _ in some) for tool, some in times.items()}
-    wall = {tool: median(one for _, one in some) for tool, some in times.items()}
+        shorter = {tool: site.run(1) for tool, site in sites.items()}
+        longer = {tool: site.run(1 + PASSES) for tool, site in sites.items()}
+    each = PASSES * jobs / 1000
+    cpu = {tool: (longer[tool].cpu - shorter[tool].cpu) / each for tool in TOOLS}
+    wall = {tool: (longer[tool].wall - shorter[tool].wall) / each for tool in TOOLS}
     base = cpu["hand-written Python"]
     return [
         Table(
