@@ -126,9 +126,10 @@ def _default_args(job: Job) -> dict[str, Any]:
         "owner": job.owner or "trawl",
         "retries": job.retries,
         "retry_delay": job.retry_delay,
-        "execution_timeout": job.timeout,
         "depends_on_past": job.depends_on_past,
     }
+    if job.timeout:
+        args["execution_timeout"] = job.timeout
     if job.email:
         notifier = {
             "callback": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
