@@ -43,7 +43,7 @@ def _fault(text: str) -> Fault | None:
 def _meant(text: str) -> str:
     if text.startswith(("/", "file:/")):
         return f'did you mean "file:///{text.removeprefix("file:").lstrip("/")}"?'
-    if not text.startswith(".") and (found := _BARE.fullmatch(text)):
+    if not text.startswith(".") and (found := _BARE.fullmatch(text.lower().replace("_", "-"))):
         return f'did you mean "s3://{found["name"]}{found["rest"] or ""}"?'
     return "write s3://name, s3://name/folder, ./folder or file:///folder"
 

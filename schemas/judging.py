@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from schemas.builtin import builtin_values
 from schemas.draft import Draft
-from schemas.fault import Fault, Path
+from schemas.fault import Fault, Path, dotted
 from schemas.layers import Layers
 from schemas.meaning import understand, via_fault
 from schemas.shape import Misfit, misfits
 from schemas.wording import fault_of
+from schemas.words import short
 
 # Values that a parser of their own explains better than a pattern can.
 _EXPLAINED: Final = frozenset(
@@ -35,13 +36,14 @@ def judge(
     for misfit in misfits(layers.value, partial=partial):
         if any(misfit.path[: len(path)] == path for path in blamed):
             continue  # one slip, one problem
-        fault = _via(misfit, layers.value) or fault_of(misfit)
+        fault = _via(misfit, layers.value) or _comment(misfit, layers) or fault_of(misfit)
         if misfit.path in _EXPLAINED and fault.kind == "wrong-form":
             explained[misfit.path] = fault
             continue
         faults.append(fault)
         if fault.path and not fault.at_key:
             blamed.add(fault.path)
+    faults = [fault for fault in faults if not _renamed(fault, faults)]
     source = layers.value.get("source")
     builtin = builtin_values(source if isinstance(source, str) else None)
     draft = Draft(job_id, root, layers.value, builtin, blamed)
@@ -50,6 +52,28 @@ def judge(
     faults += draft.faults
     faults += [fault for path, fault in explained.items() if path not in heard]
     return parts, faults
+
+
+def _renamed(fault: Fault, faults: list[Fault]) -> bool:
+    """Whether a key is missing only because it is there under a slip of the pen."""
+    return fault.kind == "missing-key" and any(
+        other.kind == "unknown-key"
+        and other.path[:-1] == fault.path
+        and fault.message.startswith(f'"{dotted((*fault.path, other.hint[14:-2]))}"')
+        for other in faults
+    )
+
+
+def _comment(misfit: Misfit, layers: Layers) -> Fault | None:
+    """The fault of a value that YAML took for a comment."""
+    place = layers.own.tree.places.get(misfit.path)
+    if misfit.value is not None or place is None:
+        return None
+    after = layers.own.tree.text.splitlines()[place.line - 1][place.column - 1 :].partition(":")[2].strip()
+    if not after.startswith("#"):
+        return None
+    message = f'"{dotted(misfit.path)}" has no value: "#" after a space begins a comment'
+    return Fault(message, "no-value", f'put it in quotes: "{short(after)}"', misfit.path)
 
 
 def _via(misfit: Misfit, value: dict[str, Any]) -> Fault | None:

@@ -69,11 +69,12 @@ def render_key(template: str, window: Window, job_id: str, timezone: str) -> str
 
 def key_faults(template: str, job_id: str) -> list[Fault]:
     """Everything that keeps `template` from being the key of a job, most telling first."""
+    faults = []
     try:
         pieces = parse_key(template)
     except ValueError as error:
-        return [_brace_fault(str(error))]
-    faults = []
+        faults.append(_brace_fault(str(error)))
+        pieces = (template,)
     segments = template.split("/")
     if template.startswith("/"):
         faults.append(

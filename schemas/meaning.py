@@ -31,8 +31,9 @@ def understand(draft: Draft) -> dict[str, Any]:
     timezone = _timezone(draft)
     schedule = _schedule(draft, timezone)
     span = _date_range(draft, timezone)
-    written_as, compression = _format(draft)
-    _key(draft, schedule, span)
+    key = draft.said("key")
+    written_as, compression = _format(draft, key)
+    _key(draft, key, schedule, span)
     _bucket(draft)
     _backfill(draft, schedule, span)
     _query(draft)
@@ -115,19 +116,21 @@ def _duration(draft: Draft, name: str) -> timedelta | None:
         return None
 
 
-def _format(draft: Draft) -> tuple[str, str | None]:
+def _format(draft: Draft, key: str | None) -> tuple[str, str | None]:
     """The format and compression of the object: what the key's suffix says, else what `format` says."""
-    key, said = draft.said("key"), draft.said("format")
-    if key is None:
+    said = draft.said("format")
+    if key is None or key.endswith("/"):
         return said or "csv", None
     by_suffix, compression = suffix_of(key)
     written_as = said or by_suffix
     if written_as is None and not draft.at_fault("format"):
         suffixes = either(f".{name}" for name in FORMATS)
         last = key.rpartition("/")[2]
-        suffix = f'"{short("." + last.rpartition(".")[2])}" is' if "." in last else "no suffix is"
         hint = f'end the key in {suffixes}, or add "format: csv"'
-        draft.blame(Fault(f"{suffix} no format to write posts in", "no-format", hint, ("key",)))
+        message = "the key has no suffix to say the format"
+        if "." in last:
+            message = f'"{short("." + last.rpartition(".")[2])}" is no format that posts are written in'
+        draft.blame(Fault(message, "no-format", hint, ("key",)))
     elif said and by_suffix and said != by_suffix:
         message = f'"format" says {said}, but the key ends in .{by_suffix}'
         draft.blame(Fault(message, "format-conflict", "leave format out, or change one of them", ("format",)))
@@ -137,8 +140,7 @@ def _format(draft: Draft) -> tuple[str, str | None]:
     return written_as or "csv", compression
 
 
-def _key(draft: Draft, schedule: Schedule | None, span: DateRange) -> None:
-    key = draft.said("key")
+def _key(draft: Draft, key: str | None, schedule: Schedule | None, span: DateRange) -> None:
     if key is None:
         return
     faults = key_faults(key, draft.job_id)

@@ -33,7 +33,7 @@ def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
     cron = parse_cron(schedule.cron)
     missing = [part for part in _needed(cron) if part not in covered]
     if missing:
-        return _fault(key, schedule, _advice(missing[-1]))
+        return _fault(schedule, _advice(missing[-1]))
     if "hour" in covered and len(cron.hours) > 1:
         moment = _repeated_hour(schedule.cron, schedule.timezone, span.since or _FROM)
         if moment is not None:
@@ -46,9 +46,8 @@ def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
     return None
 
 
-def _fault(key: str, schedule: Schedule, advice: str) -> Fault:
-    has = "has no placeholder" if len(parse_key(key)) == 1 else "does not tell them apart"
-    message = f"a run {describe(schedule)} overwrites the one before it: the key {has}"
+def _fault(schedule: Schedule, advice: str) -> Fault:
+    message = f"runs {describe(schedule)} overwrite one another: the key is the same for several of them"
     hint = f'{advice}, or say "date_range: {{each_run: whole}}" if every run takes the whole range'
     return Fault(message, "overwrite", hint, ("key",))
 
@@ -72,7 +71,7 @@ def _advice(finest: str) -> str:
         return "use {start} in the key"
     if finest == "hour":
         return "use {date} and {hour}, or {start}, in the key"
-    return "use {date} in the key" if finest == "day" else f"use {{date}} or {{{finest}}} in the key"
+    return "use {date} in the key"
 
 
 @lru_cache(maxsize=1024)

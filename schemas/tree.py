@@ -253,7 +253,7 @@ class _Reader:
             self._faults.append(Fault(message, "merge-key", hint, place=place))
             return ""
         if not event.value:
-            self._faults.append(Fault("a value here has no name", "empty-key", place=place))
+            self._faults.append(Fault("a value here has no name", "empty-key", "", path, place=place))
         if found := _CONTROL.search(event.value):
             self._control(found[0], (*path, event.value), place)
         return str(event.value)

@@ -61,7 +61,7 @@ def _type(misfit: Misfit, path: Path) -> Fault:
 
 
 def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
-    if "string" in kinds and isinstance(value, bool | int | float):
+    if kinds == ("string",) and isinstance(value, bool | int | float):
         return "put it in quotes"
     if "boolean" in kinds and isinstance(value, str) and value.lower() in _YES_AND_NO:
         return f"write {_YES_AND_NO[value.lower()]}"
@@ -118,6 +118,10 @@ _MISSING_HINTS: Final = {
 
 
 def _pattern(misfit: Misfit, path: Path) -> Fault:
+    if str(path[-1]).endswith("_connection"):
+        # What stands here by mistake may be the credentials themselves: they are not repeated.
+        hint = "credentials belong in the connection, in Airflow"
+        return Fault(misfit.schema["errorMessage"], "wrong-form", hint, path)
     message = misfit.schema.get("errorMessage", f'does not look right for "{dotted(path)}"')
     return Fault(f'"{short(misfit.value)}" {message}', "wrong-form", "", path)
 
