@@ -103,6 +103,25 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
 
 
+def json_schema() -> dict[str, Any]:
+    """What `schemas/manifest.schema.json` holds: closed objects, in which everything is always there."""
+    schema = msgspec.json.schema(Manifest)
+    for name, part in schema["$defs"].items():
+        part["additionalProperties"] = False
+        part["required"] = sorted(part["properties"])
+        part["properties"] = dict(sorted(part["properties"].items()))
+        part["title"] = name
+    whole = schema["$defs"].pop("Manifest")
+    whole["properties"]["version"] = {"const": VERSION}
+    whole["properties"]["trawl"] = {"type": "string"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Manifest of an object written by Trawl",
+        **{name: value for name, value in whole.items() if name != "title"},
+        "$defs": schema["$defs"],
+    }
+
+
 def manifest_key(prefix: str) -> str:
     """Where the manifest of a window is kept."""
     return f"{prefix}/manifest.json"

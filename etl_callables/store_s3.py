@@ -102,7 +102,7 @@ class S3Store:
         names = [{"Key": self._key(key)} for key in keys]
         for start in range(0, len(names), _DELETE_AT_ONCE):
             group = names[start : start + _DELETE_AT_ONCE]
-            with self._explained("s3:DeleteObject", ""):
+            with self._explained("s3:DeleteObject", None):
                 answer = self._call("delete_objects", Delete={"Objects": group, "Quiet": True})
             for refused in answer.get("Errors", []):  # s3fs's own rm passes over these in silence
                 raise explain_code(
@@ -119,7 +119,7 @@ class S3Store:
         for answer in self._listed("list_multipart_uploads", folder, "KeyMarker"):
             for found in answer.get("Uploads", []):
                 if found["Initiated"] < datetime.now(UTC) - _ABANDONED:
-                    with self._explained("s3:AbortMultipartUpload", folder):
+                    with self._explained("s3:AbortMultipartUpload", folder or None):
                         self._call("abort_multipart_upload", Key=found["Key"], UploadId=found["UploadId"])
                     count += 1
         return count
@@ -137,7 +137,7 @@ class S3Store:
         where = "/".join(part for part in (self.prefix, folder.strip("/")) if part)
         more: dict[str, Any] = {"Prefix": f"{where}/" if where else ""}
         while True:
-            with self._explained("s3:ListBucket", folder):
+            with self._explained("s3:ListBucket", folder or None):
                 answer = self._call(method, **more)
             yield answer
             if not answer.get("IsTruncated"):
@@ -156,8 +156,9 @@ class S3Store:
         return f"{self.bucket}/{self._key(key)}"
 
     @contextmanager
-    def _explained(self, action: str, key: str) -> Iterator[None]:
-        where = "/".join(part for part in (self.bucket, self.prefix, key) if part)
+    def _explained(self, action: str, key: str | None) -> Iterator[None]:
+        parts = (self.bucket, self.prefix, "" if key is None else checked(key))
+        where = "/".join(part for part in parts if part)
         try:
             yield
         except Exception as error:
@@ -175,6 +176,11 @@ class _Stream(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def readall(self) -> bytes:
+        # Python's own would ask for a few kilobytes at a time.
+        start, self._at = self._at, self._size
+        return self._store.range(self._key, start, self._size) if start < self._size else b""
 
     def readinto(self, buffer: Any) -> int:
         stop = min(self._at + len(buffer), self._size)

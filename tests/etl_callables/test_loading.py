@@ -1,0 +1,346 @@
+"""Load commits once: whole objects only, a manifest that agrees, and any kill is repaired by the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from etl_callables import raw
+from etl_callables.errors import Stop
+from etl_callables.loading import load
+from etl_callables.manifest import Manifest, encode, json_schema, list_manifests, manifest_key, read_manifest
+from etl_callables.run import object_key, prefix
+from etl_callables.store import Store, open_store, store_at
+from etl_callables.transformation import transform
+from schemas.job import Job
+from schemas.window import Window
+from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
+
+ROOT = Path(__file__).parents[2]
+
+
+def staged(job: Job, numbers: range, run: Any = None, **done: Any) -> dict[str, Any]:
+    """What transform returns for these tweets."""
+    run = run or a_run()
+    return transform(job, WINDOW, run, extracted(job, run, [tweets(numbers)], **done))
+
+
+def agrees(store: Store, ours: Job) -> Manifest:
+    """The manifest, once it is certain that the object is the one it describes."""
+    manifest = read_manifest(store, prefix(ours, WINDOW, a_run()))
+    assert manifest is not None
+    data = store.read(manifest.object.key)
+    assert manifest.object.key == object_key(ours, WINDOW, a_run())
+    assert (manifest.object.size, manifest.object.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    return manifest
+
+
+def test_load_publishes_the_object_and_commits_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The manifest says everything about the run; nothing staged is left."""
+    ours = job(tmp_path, query="covid", limit=5, options={"files": "x.jsonl"})
+    with caplog.at_level(logging.INFO):
+        result = load(
+            ours, WINDOW, a_run(id="run 1"), staged(ours, range(1, 9), truncated="limit", complete=False)
+        )
+    store = open_store(ours, a_run())
+    manifest = agrees(store, ours)
+    assert result == {
+        "object": manifest.object.url,
+        "manifest": store.url(manifest_key(prefix(ours, WINDOW, a_run()))),
+        "posts": 5,
+    }
+    assert (manifest.counts.fetched, manifest.counts.kept, manifest.counts.over_limit) == (8, 5, 3)
+    assert (manifest.query, manifest.limit, manifest.options) == ("covid", 5, {"files": "x.jsonl"})
+    assert (manifest.truncated, manifest.complete, manifest.replaced, manifest.run) == (
+        "limit",
+        False,
+        None,
+        "run 1",
+    )
+    assert manifest.window == str(WINDOW)
+    assert list(store.list(f"{prefix(ours, WINDOW, a_run())}/staged")) == []
+    assert "Wrote 5 posts" in caplog.text
+
+
+def test_the_manifest_follows_its_published_schema(tmp_path: Path) -> None:
+    """And people can read it: indented, its names sorted."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    schema = json.loads((ROOT / "schemas" / "manifest.schema.json").read_text())
+    assert schema == json.loads(json.dumps(json_schema()))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for numbers in (range(1, 4), range(1, 5), range(0)):
+        load(ours, WINDOW, a_run(), staged(ours, numbers))
+        text = store.read(manifest_key(prefix(ours, WINDOW, a_run()))).decode()
+        value = json.loads(text)
+        jsonschema.validate(value, schema, format_checker=jsonschema.FormatChecker())
+        assert text == json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        assert set(value) == set(schema["properties"]) == set(schema["required"])
+
+
+def test_no_posts_are_an_object_and_a_manifest(tmp_path: Path) -> None:
+    """Silence is visible."""
+    ours = job(tmp_path)
+    assert load(ours, WINDOW, a_run(), staged(ours, range(0)))["posts"] == 0
+    assert agrees(open_store(ours, a_run()), ours).counts.kept == 0
+
+
+def test_the_same_posts_are_not_written_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The object stays untouched, and the log says so."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    tag = store.tag("posts/2021-07-05.csv")
+    with caplog.at_level(logging.INFO):
+        load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    assert store.tag("posts/2021-07-05.csv") == tag
+    assert agrees(store, ours).replaced is None
+    assert "not written again" in caplog.text
+
+
+def test_other_posts_replace_the_object_and_the_manifest_says_what_was_there(tmp_path: Path) -> None:
+    """Checksum, size, posts and run of what is gone."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    load(ours, WINDOW, a_run(id="first"), staged(ours, range(1, 9)))
+    old = agrees(store, ours)
+    load(ours, WINDOW, a_run(id="second"), staged(ours, range(1, 5)))
+    replaced = agrees(store, ours).replaced
+    assert replaced is not None
+    assert (replaced.sha256, replaced.size, replaced.posts, replaced.run) == (
+        old.object.sha256,
+        old.object.size,
+        8,
+        "first",
+    )
+
+
+def test_an_object_that_somebody_else_put_there_is_replaced_and_told(tmp_path: Path) -> None:
+    """No manifest knew it."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    store.write("posts/2021-07-05.csv", b"not ours")
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 3)))
+    replaced = agrees(store, ours).replaced
+    assert replaced is not None
+    assert (replaced.size, replaced.posts) == (8, None)
+
+
+def test_an_object_that_was_changed_since_is_written_again(tmp_path: Path) -> None:
+    """Even by the same posts: what the manifest says is made true."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    store.write("posts/2021-07-05.csv", b"tampered with")
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    agrees(store, ours)
+
+
+def test_a_load_that_was_done_already_is_done(tmp_path: Path) -> None:
+    """Stopped after the commit and tried again, with its staged file gone: the same answer."""
+    ours = job(tmp_path)
+    transformed = staged(ours, range(1, 9))
+    first = load(ours, WINDOW, a_run(), transformed)
+    assert load(ours, WINDOW, a_run(), transformed) == first
+
+
+def test_a_staged_file_that_is_not_what_transform_wrote_is_refused(tmp_path: Path) -> None:
+    """Nothing is published then."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    transformed = staged(ours, range(1, 9))
+    file = next(
+        entry.key for entry in store.list(prefix(ours, WINDOW, a_run())) if entry.key.endswith(".csv")
+    )
+    data = store.read(file)
+    for harm in (data[:-1], data[:-2] + b"x\n"):
+        store.write(file, harm)
+        with pytest.raises(Stop, match="is not what transform wrote"):
+            load(ours, WINDOW, a_run(), transformed)
+    assert store.size("posts/2021-07-05.csv") is None
+
+
+def test_raw_pages_that_nothing_refers_to_are_removed(tmp_path: Path) -> None:
+    """Those of the run and those it adopted stay, and so do those of a younger attempt."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    folder = prefix(ours, WINDOW, a_run())
+    orphan = write_pages(store, folder, raw.new_attempt(NEXT_DAY - timedelta(hours=2)), [[b"{}"]], "other")
+    adopted = write_pages(store, folder, raw.new_attempt(NEXT_DAY - timedelta(hours=1)), [tweets([1])], "f")
+    younger = write_pages(store, folder, raw.new_attempt(NEXT_DAY + timedelta(hours=1)), [[b"{}"]], "f")
+    run = a_run()
+    found = extracted(ours, run, [])
+    done = raw.read_done(store, found["raw"])
+    store.write(found["raw"], msgspec.json.encode(msgspec.structs.replace(done, pages=tuple(adopted))))
+    load(ours, WINDOW, run, transform(ours, WINDOW, run, found))
+    left = {entry.key for entry in store.list(f"{folder}/raw")}
+    assert left == {found["raw"], *adopted, *younger}
+    assert not left & set(orphan)
+
+
+def test_staged_files_of_dead_runs_are_removed_after_a_day(tmp_path: Path) -> None:
+    """A younger one may be about to be published."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    old, young = (a_run(now=lambda ago=ago: NEXT_DAY - timedelta(hours=ago)) for ago in (30, 2))
+    staged(ours, range(1, 3), old)
+    kept = staged(ours, range(1, 3), young)["staged"].rpartition("/")[0]
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    left = {entry.key.rpartition("/")[0] for entry in store.list(f"{prefix(ours, WINDOW, a_run())}/staged")}
+    assert left == {kept}
+
+
+def test_a_manual_variant_writes_beside_never_over(tmp_path: Path) -> None:
+    """The job's own object and manifest stay as they were."""
+    ours = job(tmp_path)
+    store = open_store(ours, a_run())
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    before = encode(agrees(store, ours))
+    variant = a_run(variant="mine")
+    result = load(ours, WINDOW, variant, staged(ours, range(1, 3), variant))
+    assert encode(agrees(store, ours)) == before
+    assert "~mine/" in result["object"]
+    assert [manifest.variant for manifest in list_manifests(store, ours.id)] == ["", "mine"]
+
+
+def test_manifests_of_a_job_are_listed_by_window(tmp_path: Path) -> None:
+    """And those of other jobs, whose names begin the same, are not."""
+    for name in ("team.posts", "team.posts2"):
+        ours = job(tmp_path, id=name, key="{job}/{date}.csv")
+        for day in range(3):
+            window = Window(WINDOW.start + timedelta(days=day), WINDOW.end + timedelta(days=day))
+            run = a_run()
+            found = extracted(ours, run, [[]], window=window)
+            load(ours, window, run, transform(ours, window, run, found))
+    found_windows = [manifest.start for manifest in list_manifests(store_at(str(tmp_path)), "team.posts")]
+    assert found_windows == [WINDOW.start + timedelta(days=day) for day in range(3)]
+
+
+def test_a_damaged_manifest_is_said_to_be(tmp_path: Path) -> None:
+    """With what to do; one of a later Trawl is not guessed at."""
+    store = store_at(str(tmp_path))
+    store.write("x/manifest.json", b"{")
+    with pytest.raises(Stop, match=r"manifest\.json is damaged"):
+        read_manifest(store, "x")
+    ours = job(tmp_path)
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 3)))
+    folder = prefix(ours, WINDOW, a_run())
+    text = store.read(manifest_key(folder)).replace(b'"version": 1', b'"version": 2')
+    store.write(manifest_key(folder), text)
+    with pytest.raises(Stop, match="written by another Trawl"):
+        read_manifest(store, folder)
+
+
+# --- Several at once, and none that lives ----------------------------------------------------------
+
+
+RACER = """
+import sys
+sys.path.insert(0, "tests/etl_callables")
+from etl_callables import load, transform
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.run import Run
+from jobs import WINDOW, extracted, job, tweets
+ours, run = job(sys.argv[1]), Run()
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(25):
+    try:
+        found = extracted(ours, run, [tweets(range(1, int(sys.argv[2])))])
+        load(ours, WINDOW, run, transform(ours, WINDOW, run, found))
+    except RetryLater:
+        pass
+    except Stop as problem:  # a later run removed the raw pages of this one
+        assert "There is no file" in str(problem), problem
+"""
+
+
+@pytest.mark.slow
+def test_runs_of_one_window_at_once_leave_one_that_agrees(tmp_path: Path) -> None:
+    """A zombie and its retry, with different posts, over and over."""
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(tmp_path), posts],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        for posts in ("9", "5")
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == b"ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write(b"go\n")
+        racer.stdin.flush()
+    for racer in racers:
+        racer.communicate()
+        assert racer.returncode == 0
+    ours = job(tmp_path)
+    assert agrees(open_store(ours, a_run()), ours).counts.kept in {4, 8}
+
+
+VICTIM = """
+import sys
+sys.path.insert(0, "tests/etl_callables")
+from jobs import WINDOW, a_run, job
+from etl_callables import load, transform
+import etl_callables.transformation, etl_callables.loading
+ours, run = job(sys.argv[1]), a_run()
+print("ready", flush=True)
+transformed = transform(ours, WINDOW, run, {"raw": sys.argv[2]})
+load(ours, WINDOW, run, transformed)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_any_kill_is_repaired_by_the_next_run(tmp_path: Path) -> None:
+    """SIGKILL at random moments of transform and load: never a part of an object, and then the same bytes."""
+    chance = random.Random(5)
+    ours = job(tmp_path)
+    run = a_run()
+    store = open_store(ours, run)
+    bodies = tweets(range(1, 4000))
+    found = extracted(ours, run, [bodies])
+    load(ours, WINDOW, run, transform(ours, WINDOW, run, found))
+    wanted = agrees(store, ours)
+    span = 0.3
+    killed = 0
+    for _ in range(20):
+        if chance.random() < 0.5:
+            store.delete(["posts/2021-07-05.csv", manifest_key(prefix(ours, WINDOW, run))])
+        command = [sys.executable, "-c", VICTIM, str(tmp_path), found["raw"]]
+        victim = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == b"ready\n"
+        began = time.monotonic()
+        time.sleep(chance.random() * span)
+        victim.kill()
+        if b"done" in victim.stdout.read():
+            span = time.monotonic() - began
+        else:
+            killed += 1
+        victim.wait()
+        victim.stdout.close()
+        assert store.size("posts/2021-07-05.csv") in {None, wanted.object.size}
+        load(ours, WINDOW, run, transform(ours, WINDOW, run, found))
+        assert agrees(store, ours).object.sha256 == wanted.object.sha256
+        assert not list(tmp_path.rglob(".trawl-part-*"))
+    assert killed > 5
+    later = a_run(now=lambda: NEXT_DAY + timedelta(days=2))
+    load(ours, WINDOW, later, transform(ours, WINDOW, later, found))
+    assert list(store.list(f"{prefix(ours, WINDOW, run)}/staged")) == []
