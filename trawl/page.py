@@ -14,7 +14,9 @@ _BARE = re.compile(
     r"(?!(?:true|false|null|yes|no|on|off)$)[a-z./](?:[\w ./@*!+-]*[\w./@*!+])?|\d{4}-\d\d-\d\d",
     re.ASCII | re.IGNORECASE,
 )
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&])")
+_MARKUP = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]()<>#+-.!|~&"})
+# One encoder for all: a scheduler makes every job's page again in every pass.
+_QUOTED = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 def page(job: Job) -> str:
@@ -59,7 +61,7 @@ def effective(job: Job) -> list[str]:
 
 def escape(text: str) -> str:
     """A person's words as Markdown that shows exactly them, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return " ".join(text.split()).translate(_MARKUP)
 
 
 def code(text: str) -> str:
@@ -81,7 +83,7 @@ def _plain(value: object) -> str:
     """A value as YAML on one line: bare where that is what was meant, else quoted as JSON is."""
     if isinstance(value, str) and _BARE.fullmatch(value):
         return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _QUOTED.encode(value)
 
 
 def _takes(job: Job) -> str:
