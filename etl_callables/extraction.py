@@ -29,14 +29,15 @@ _EMPTIES: Final = 10
 """Pages in a row without any item, after which a service will give none."""
 
 
-def extract(job: Job, window: Window, run: Run) -> dict[str, Any]:
+def extract(job: Job, window: Window, run: Run, *, source: Source | None = None) -> dict[str, Any]:
     """Fetch the window's posts into raw pages, going on where a killed try of the same run was.
 
     Returns `{"raw": key of done.json, "pages": how many, "posts": how many are kept}`. Without a
     limit the posts are counted before duplicates are looked for, which transform does, so that
-    memory stays flat. Raises RetryLater and Stop.
+    memory stays flat. `source` stands in for the one that the job names, for whoever writes one.
+    Raises RetryLater and Stop.
     """
-    source = source_for(job.source, job.via)
+    source = source or source_for(job.source, job.via)
     request = Request(
         query=job.query,
         window=window,

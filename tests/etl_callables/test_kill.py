@@ -25,9 +25,11 @@ EVERYTHING = 1000
 ROOT = Path(__file__).parents[2]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something another process does; the test's own time limit ends a wait in vain."""
+def until(condition: Callable[[], bool], *needed: subprocess.Popen[Any]) -> None:
+    """Wait for something that other processes do, for as long as all of them live."""
     while not condition():
+        for process in needed:
+            assert process.poll() is None, f"process {process.args} ended early"
         time.sleep(0.005)
 
 
@@ -41,7 +43,7 @@ class World:
         self.allowed.touch()
         command = [sys.executable, "-m", "tests.servers.search_process", str(folder), str(PAGES), str(SIZE)]
         self.server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
-        until((folder / "environment.json").exists)
+        until((folder / "environment.json").exists, self.server)
         self.environment = {**os.environ, **json.loads((folder / "environment.json").read_text())}
 
     def close(self) -> None:
@@ -107,7 +109,7 @@ def test_killed_while_a_page_is_on_its_way_only_that_page_is_asked_for_again(
 ) -> None:
     world.allow(answered)
     victim = world.start("bucket")
-    until(lambda: len(world.asked()) == answered + 1)
+    until(lambda: len(world.asked()) == answered + 1, victim)
     kill(victim)
     world.allow(EVERYTHING)
     done, posts = world.finish(world.start("bucket"), "bucket")
@@ -121,7 +123,7 @@ def test_killed_while_a_page_is_on_its_way_only_that_page_is_asked_for_again(
 def test_killed_as_soon_as_a_page_is_kept_that_page_is_not_asked_for_again(world: World, page: int) -> None:
     world.allow(EVERYTHING)
     victim = world.start("bucket")
-    until(lambda: any((world.folder / "bucket").glob(f"**/raw/*/{page:05d}.jsonl.zst")))
+    until(lambda: any((world.folder / "bucket").glob(f"**/raw/*/{page:05d}.jsonl.zst")), victim)
     kill(victim)
     before = world.asked()
     done, posts = world.finish(world.start("bucket"), "bucket")
@@ -136,7 +138,7 @@ def test_killed_twice_it_goes_on_after_what_both_tries_kept(world: World) -> Non
     for answered in (2, 4):
         world.allow(answered)
         victim = world.start("bucket", limit=70)
-        until(lambda count=answered: len(world.asked()) == count + 1)
+        until(lambda count=answered: len(world.asked()) == count + 1, victim)
         kill(victim)
     world.allow(EVERYTHING)
     done, posts = world.finish(world.start("bucket", limit=70), "bucket")
@@ -149,7 +151,7 @@ def test_another_run_of_the_window_asks_for_itself(world: World) -> None:
     """Only the retry of one run goes on where it was: a new run is to see what is there now."""
     world.allow(2)
     victim = world.start("bucket", run="monday")
-    until(lambda: len(world.asked()) == 3)
+    until(lambda: len(world.asked()) == 3, victim)
     kill(victim)
     world.allow(EVERYTHING)
     done, posts = world.finish(world.start("bucket", run="tuesday"), "bucket")
@@ -159,7 +161,7 @@ def test_another_run_of_the_window_asks_for_itself(world: World) -> None:
 
 def test_two_extracts_of_one_window_at_once_both_end_well(world: World) -> None:
     first, second = world.start("bucket"), world.start("bucket")
-    until(lambda: len(world.asked()) == 2)
+    until(lambda: len(world.asked()) == 2, first, second)
     world.allow(EVERYTHING)
     ends = [world.finish(process, "bucket") for process in (first, second)]
     assert [posts for _, posts in ends] == [ALL, ALL]

@@ -1,0 +1,355 @@
+"""Extract: what it asks, keeps, counts and says, from a search on loopback and from files."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_callables import extract, raw
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.extraction import EMPTY, REPEATED
+from etl_callables.run import Run, prefix
+from etl_callables.post import Post, Skipped
+from etl_callables.sources import Page, Request, source_for
+from etl_callables.store import open_store
+from schemas.job import Job
+from schemas.window import Window
+from tests.etl_callables.jobs import NOON, WINDOW, a_run, tweet
+from tests.etl_callables.jobs import job as archive_job
+from tests.servers.tweets import entry, entry_2026
+from tests.servers.x_search import Answer, Search, search_page
+
+Start = Callable[[Mapping[str | None, Sequence[Answer]]], Search]
+
+RUN = a_run()
+
+
+def searching(bucket: Path, **changes: Any) -> Job:
+    return archive_job(bucket, source="twitter", via="snscrape", query="covid", **changes)
+
+
+def finish(job: Job, window: Window = WINDOW, run: Run = RUN) -> raw.Done:
+    """Run extract; how it ended. What it returns agrees with what it wrote."""
+    result = extract(job, window, run)
+    done = raw.read_done(open_store(job, run), result["raw"])
+    assert result == {"raw": result["raw"], "pages": len(done.pages), "posts": done.posts}
+    counted = done.posts + done.duplicates + done.outside_window + done.over_limit
+    assert done.items == counted + sum(done.skipped.values())
+    assert done.complete == (done.truncated is None)
+    return done
+
+
+def tweets(*numbers: int) -> list[dict[str, Any]]:
+    """A later number is an earlier tweet, as in a search."""
+    return [entry_2026(number, NOON - timedelta(minutes=number)) for number in numbers]
+
+
+def three_pages() -> dict[str | None, list[Answer]]:
+    return {
+        None: [search_page(tweets(*range(20)), "A")],
+        "A": [search_page(tweets(*range(20, 40)), "B")],
+        "B": [search_page(tweets(*range(40, 60)), "C")],
+        "C": [search_page([], "C")],
+    }
+
+
+def archive(folder: Path, lines: Sequence[bytes]) -> Path:
+    (folder / "posts.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    return folder
+
+
+def test_every_post_of_every_page_is_kept_without_a_limit(x: Start, tmp_path: Path) -> None:
+    server = x(three_pages())
+    done = finish(searching(tmp_path))
+    assert (done.posts, len(done.pages), done.requests, done.complete) == (60, 4, 4, True)
+    assert server.asked == [None, "A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "pages", "over"),
+    [
+        (1, 1, 19),
+        (19, 1, 1),
+        (20, 1, 0),
+        (21, 2, 19),
+        (39, 2, 1),
+        (40, 2, 0),
+        (41, 3, 19),
+        (60, 3, 0),
+        (61, 4, 0),
+    ],
+)
+def test_a_limit_is_exact_and_no_page_more_is_asked_for_than_it_takes(
+    x: Start, tmp_path: Path, limit: int, pages: int, over: int
+) -> None:
+    server = x(three_pages())
+    done = finish(searching(tmp_path, limit=limit))
+    assert (done.posts, done.over_limit) == (min(limit, 60), over)
+    assert (len(done.pages), len(server.asked)) == (pages, pages)
+
+
+def test_a_page_reached_by_the_limit_is_still_kept_whole(x: Start, tmp_path: Path) -> None:
+    x(three_pages())
+    job = searching(tmp_path, limit=5)
+    done = finish(job)
+    (page,) = raw.read_pages(open_store(job, RUN), done.pages)
+    posts = [post for body in page.bodies for post in source_for("twitter", "snscrape").posts(body, NOON)]
+    assert len(posts) == 20
+
+
+def test_a_limit_counts_a_post_that_comes_twice_once(x: Start, tmp_path: Path) -> None:
+    x(
+        {
+            None: [search_page(tweets(1, 2, 2, 3), "A")],
+            "A": [search_page(tweets(3, 4, 5), "B")],
+            "B": [search_page([], None)],
+        }
+    )
+    done = finish(searching(tmp_path, limit=5))
+    assert (done.posts, done.duplicates, len(done.pages)) == (5, 2, 2)
+
+
+def test_tweets_outside_the_window_are_counted_and_do_not_use_up_the_limit(x: Start, tmp_path: Path) -> None:
+    at = (WINDOW.start - timedelta(seconds=1), WINDOW.start, WINDOW.end - timedelta(seconds=1), WINDOW.end)
+    x({None: [search_page([entry(number, moment) for number, moment in enumerate(at)], None)]})
+    done = finish(searching(tmp_path, limit=2))
+    assert (done.posts, done.outside_window, done.over_limit) == (2, 2, 0)
+    assert (done.first_post, done.last_post) == (at[1], at[2])
+
+
+def test_an_item_of_an_unknown_shape_is_counted_by_reason_and_the_rest_is_kept(
+    x: Start, tmp_path: Path
+) -> None:
+    strange = {"entryId": "tweet-7", "content": {"entryType": "Hologram"}}
+    x({None: [search_page([*tweets(1), strange, *tweets(2)], None)]})
+    done = finish(searching(tmp_path))
+    assert (done.posts, done.skipped) == (2, {"unknown-entry": 1})
+
+
+def test_a_cursor_that_was_asked_for_before_ends_the_run_and_says_so(x: Start, tmp_path: Path) -> None:
+    server = x(
+        {
+            None: [search_page(tweets(1), "A")],
+            "A": [search_page(tweets(2), "B")],
+            "B": [search_page(tweets(3), "A")],
+        }
+    )
+    done = finish(searching(tmp_path))
+    assert (done.posts, done.truncated, done.complete) == (3, REPEATED, False)
+    assert server.asked == [None, "A", "B"]
+
+
+def test_a_cursor_that_is_its_own_successor_ends_the_run(x: Start, tmp_path: Path) -> None:
+    server = x({None: [search_page(tweets(1), "A")], "A": [search_page(tweets(2), "A")]})
+    assert finish(searching(tmp_path)).truncated == REPEATED
+    assert server.asked == [None, "A"]
+
+
+def test_the_same_tweets_under_ever_new_cursors_end_the_run(x: Start, tmp_path: Path) -> None:
+    pages: dict[str | None, list[Answer]] = {
+        (str(number) if number else None): [search_page(tweets(1, 2), str(number + 1))]
+        for number in range(50)
+    }
+    server = x(pages)
+    done = finish(searching(tmp_path, limit=10))
+    assert (done.posts, done.truncated) == (2, REPEATED)
+    assert len(server.asked) == 3
+
+
+def test_one_repeated_page_is_passed_over(x: Start, tmp_path: Path) -> None:
+    x(
+        {
+            None: [search_page(tweets(1, 2), "A")],
+            "A": [search_page(tweets(1, 2), "B")],
+            "B": [search_page(tweets(3), "C")],
+            "C": [search_page(tweets(3), "D")],
+            "D": [search_page([], None)],
+        }
+    )
+    done = finish(searching(tmp_path, limit=10))
+    assert (done.posts, done.duplicates, done.truncated) == (3, 3, None)
+
+
+def test_nothing_found_is_a_run_without_posts_and_no_error(x: Start, tmp_path: Path) -> None:
+    x({None: [search_page([], "A")]})
+    done = finish(searching(tmp_path))
+    assert (done.posts, len(done.pages), done.complete) == (0, 1, True)
+    assert (done.first_post, done.last_post) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(status=429, headers={"Retry-After": "60"}), RetryLater),
+        (Answer(b"{}" * 200, fault="half"), RetryLater),
+        (Answer(b"{}" * 200, fault="reset"), RetryLater),
+        (Answer(b"nonsense"), RetryLater),
+        (Answer(status=403), Stop),
+    ],
+    ids=["429", "half", "reset", "nonsense", "403"],
+)
+def test_after_any_failure_the_run_goes_on_at_the_page_that_failed(
+    x: Start, tmp_path: Path, answer: Answer, error: type[Exception]
+) -> None:
+    pages = three_pages()
+    server = x({**pages, "B": [answer, *pages["B"]]})
+    job = searching(tmp_path)
+    with pytest.raises(error):
+        extract(job, WINDOW, RUN)
+    done = finish(job)
+    assert (done.posts, done.requests, done.duplicates) == (60, 2, 0)
+    assert server.asked == [None, "A", "B", "B", "C"]
+
+
+def test_a_run_killed_after_its_last_page_asks_for_nothing(x: Start, tmp_path: Path) -> None:
+    server = x(three_pages())
+    job = searching(tmp_path, limit=40)
+    (tmp_path / extract(job, WINDOW, RUN)["raw"]).unlink()
+    done = finish(job)
+    assert (done.posts, done.requests) == (40, 0)
+    assert server.asked == [None, "A"]
+
+
+def test_a_finished_run_that_is_run_again_asks_the_source_again(x: Start, tmp_path: Path) -> None:
+    server = x(three_pages())
+    job = searching(tmp_path, limit=20)
+    assert finish(job).posts == finish(job).posts
+    assert server.asked == [None, None]
+
+
+def test_another_query_does_not_take_over_what_an_earlier_one_left(x: Start, tmp_path: Path) -> None:
+    pages = three_pages()
+    server = x({**pages, "A": [Answer(status=500), *pages["A"]]})
+    with pytest.raises(RetryLater):
+        extract(searching(tmp_path), WINDOW, RUN)
+    finish(searching(tmp_path, limit=60))
+    assert server.asked.count(None) == 2
+
+
+def test_a_line_for_each_page_and_a_summary_are_written_for_a_person(
+    x: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    x(three_pages())
+    with caplog.at_level(logging.INFO):
+        finish(searching(tmp_path, limit=50))
+        finish(searching(tmp_path))
+    assert [record.getMessage() for record in caplog.records if record.name == "trawl.test"] == [
+        "page 1: 20 posts, 20 of 50, back to 2021-07-05 11:41 UTC",
+        "page 2: 20 posts, 40 of 50, back to 2021-07-05 11:21 UTC",
+        "page 3: 20 posts, 50 of 50, back to 2021-07-05 11:11 UTC",
+        "extracted 50 posts from 3 pages, 10 over the limit",
+        "page 1: 20 posts, 20 so far, back to 2021-07-05 11:41 UTC",
+        "page 2: 20 posts, 40 so far, back to 2021-07-05 11:21 UTC",
+        "page 3: 20 posts, 60 so far, back to 2021-07-05 11:01 UTC",
+        "page 4: 0 posts, 60 so far, back to 2021-07-05 11:01 UTC",
+        "extracted 60 posts (duplicates are taken out later) from 4 pages",
+    ]
+
+
+def test_a_connection_that_does_not_exist_stops_the_run_and_is_named(tmp_path: Path) -> None:
+    job = archive_job(tmp_path, source_connection="x_login", options={"files": "posts.jsonl"})
+    with pytest.raises(Stop, match=r"no connection x_login, which pipelines/team/posts\.yaml names"):
+        extract(job, WINDOW, RUN)
+
+
+@pytest.mark.parametrize(
+    ("limit", "pages"), [(1, 1), (999, 1), (1000, 1), (1001, 2), (2000, 2), (2001, 3), (5000, 3)]
+)
+def test_a_limit_on_an_archive_is_exact_around_its_pages(tmp_path: Path, limit: int, pages: int) -> None:
+    lines = [tweet(number) for number in range(1, 2501)]
+    job = archive_job(
+        tmp_path, folder=str(archive(tmp_path, lines)), limit=limit, options={"files": "*.jsonl"}
+    )
+    done = finish(job)
+    assert (done.posts, len(done.pages)) == (min(limit, 2500), pages)
+
+
+def test_pages_of_an_archive_that_are_alike_are_data_and_no_circle(tmp_path: Path) -> None:
+    lines = [tweet(number) for number in range(1, 1001)] * 4 + [tweet(5000)]
+    job = archive_job(
+        tmp_path, folder=str(archive(tmp_path, lines)), limit=10_000, options={"files": "*.jsonl"}
+    )
+    done = finish(job)
+    assert (done.posts, done.duplicates, done.truncated) == (1001, 3000, None)
+
+
+def test_without_a_limit_duplicates_are_left_for_transform_to_find(tmp_path: Path) -> None:
+    lines = [tweet(1), tweet(1), tweet(2)]
+    job = archive_job(tmp_path, folder=str(archive(tmp_path, lines)), options={"files": "*.jsonl"})
+    done = finish(job)
+    assert (done.posts, done.duplicates) == (3, 0)
+
+
+def test_an_archive_goes_on_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    lines = [tweet(number) for number in range(1, 3501)]
+    job = archive_job(tmp_path, folder=str(archive(tmp_path, lines)), options={"files": "*.jsonl"})
+    result = extract(job, WINDOW, RUN)
+    store = open_store(job, RUN)
+    whole = raw.read_done(store, result["raw"])
+    store.delete([result["raw"], *whole.pages[2:]])
+    done = finish(job)
+    assert done.requests == 2
+    assert [page.bodies for page in raw.read_pages(store, done.pages)] == [
+        tuple(lines[start : start + 1000]) for start in range(0, 3500, 1000)
+    ]
+
+
+def test_an_archive_that_changed_under_an_interrupted_run_is_not_mixed(tmp_path: Path) -> None:
+    job = archive_job(
+        tmp_path,
+        folder=str(archive(tmp_path, [tweet(number) for number in range(1, 2001)])),
+        options={"files": "*.jsonl"},
+    )
+    result = extract(job, WINDOW, RUN)
+    store = open_store(job, RUN)
+    store.delete([result["raw"], raw.read_done(store, result["raw"]).pages[-1]])
+    (tmp_path / "posts.jsonl").rename(tmp_path / "renamed.jsonl")
+    with pytest.raises(Stop, match="trigger a new run"):
+        extract(job, WINDOW, RUN)
+
+
+def test_everything_is_below_the_folder_of_the_window(tmp_path: Path) -> None:
+    job = archive_job(tmp_path, folder=str(archive(tmp_path, [tweet(1)])), options={"files": "*.jsonl"})
+    result = extract(job, WINDOW, RUN)
+    assert result["raw"].startswith(prefix(job, WINDOW, RUN) + "/raw/")
+    envelope = raw.read_page(
+        open_store(job, RUN), raw.read_done(open_store(job, RUN), result["raw"]).pages[0]
+    ).envelope
+    assert (envelope.source, envelope.via, envelope.page, envelope.cursor, envelope.next) == (
+        "archive",
+        "files",
+        0,
+        None,
+        None,
+    )
+    assert json.loads((tmp_path / result["raw"]).read_bytes())["provider"].startswith("trawl ")
+
+
+class Emptiness:
+    """A service that always has another page, with nothing on it."""
+
+    PLATFORM = "nowhere"
+    REPEATS = True
+
+    def version(self) -> str:
+        return "emptiness 1"
+
+    def pages(self, request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
+        for number in count(1):
+            yield Page((), str(number))
+
+    def posts(self, body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+        return iter(())
+
+
+def test_a_service_that_only_ever_gives_empty_pages_is_left_alone_after_some(tmp_path: Path) -> None:
+    result = extract(archive_job(tmp_path), WINDOW, RUN, source=Emptiness())
+    done = raw.read_done(open_store(archive_job(tmp_path), RUN), result["raw"])
+    assert (done.posts, len(done.pages), done.truncated) == (0, 10, EMPTY)
