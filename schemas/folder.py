@@ -50,7 +50,7 @@ def job_id_of(file: str, root: str) -> tuple[str, list[Fault]]:
         message = f"the job's name is {len(job_id)} characters long; {_MAX_ID} is the most"
         faults.append(Fault(message, "bad-name", "shorten the names of its folders", place=_TOP))
     other = next(one for one in SUFFIXES if one != suffix)
-    if os.path.exists(os.path.join(root, stem + other)):  # noqa: PTH110, PTH118  hot path
+    if os.path.lexists(os.path.join(root, stem + other)):  # noqa: PTH118  hot path
         message = f"{os.path.basename(stem)}{other} beside it is the same job"  # noqa: PTH119  as above
         faults.append(Fault(message, "two-files", "keep one of the two files", place=_TOP))
     return job_id, faults

@@ -18,6 +18,7 @@ from schemas.judging import judge
 from schemas.layers import Layer, Layers, lay, written
 from schemas.problem import Problem
 from schemas.tree import MAX_BYTES, Tree, read_tree
+from schemas.words import printable
 
 __all__ = ["Reading", "job_path", "read_job", "read_jobs", "read_some"]
 
@@ -147,7 +148,7 @@ class _Reader:
 
     def _read_defaults(self, folder: str) -> Layer | None:
         names = [f"{folder}/{DEFAULTS}{suffix}" for suffix in SUFFIXES]
-        there = [name for name in names if os.path.exists(os.path.join(self._root, name))]  # noqa: PTH110, PTH118
+        there = [name for name in names if os.path.lexists(os.path.join(self._root, name))]  # noqa: PTH118
         if not there:
             return None
         file = there[0]
@@ -241,4 +242,6 @@ def _problem(fault: Fault, layers: Layers) -> Problem:
                 message += f" ({layer.file}:{place.line} says so)"
                 place = None
     place = place or _TOP
-    return Problem(own.file, place.line, place.column, message, fault.kind, fault.hint)
+    # Whatever slipped from a file into a message must not steer the terminal that shows it.
+    message, hint = printable(message), printable(fault.hint)
+    return Problem(printable(own.file), place.line, place.column, message, fault.kind, hint)

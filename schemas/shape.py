@@ -49,7 +49,8 @@ def _whole() -> Check:
 @cache
 def _partial() -> Check:
     """For defaults, which need not say everything."""
-    return compile_schema(schema(), _without_required(schema()))
+    part: dict[str, Any] = _without_required(schema())
+    return compile_schema(part, part)
 
 
 def misfits(value: Any, *, partial: bool = False) -> list[Misfit]:

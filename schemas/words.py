@@ -51,7 +51,12 @@ def shown(value: Any) -> str:
     return f"the number {short(str(value))}"
 
 
+def printable(text: str) -> str:
+    """Text with nothing in it that moves a cursor or hides."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
+
+
 def short(text: str) -> str:
     """Text on one line, cut where it is long, with nothing in it that moves a cursor."""
-    line = "".join(letter if letter.isprintable() else "·" for letter in text)
+    line = printable(text)
     return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"

@@ -1,0 +1,93 @@
+"""The schema, the Job, the posts and the sources say the same."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+
+from etl_callables.formats import COMPRESSIONS as FORMAT_COMPRESSIONS
+from etl_callables.post import FIELDS
+from etl_callables.run import STATE
+from etl_callables.sources import SOURCES
+from schemas.builtin import builtin_values
+from schemas.columns import columns_of, post_fields
+from schemas.duration import parse_duration
+from schemas.job import Job
+from schemas.key import COMPRESSIONS, FORMATS, RESERVED
+from schemas.shape import schema
+
+PROPERTIES = schema()["properties"]
+READ_OUT = {"id", "file", "folder", "root", "digest", "text", "compression", "values", "origins"}
+"""What a Job has beyond what a person says in a file."""
+
+INSIDE_SCHEDULE = {"timezone"}
+
+
+def test_every_property_is_an_attribute_and_the_other_way_round() -> None:
+    assert set(PROPERTIES) - INSIDE_SCHEDULE == {field.name for field in fields(Job)} - READ_OUT
+
+
+def test_every_default_of_the_schema_is_the_default_of_the_job() -> None:
+    for field in fields(Job):
+        default = PROPERTIES.get(field.name, {}).get("default", MISSING)
+        if field.default is MISSING or default is MISSING:
+            continue
+        if field.name == "retry_delay":
+            default = parse_duration(default)
+        assert field.default == (tuple(default) if isinstance(default, list) else default), field.name
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_every_property_is_explained_to_the_person_in_the_editor(name: str) -> None:
+    part = PROPERTIES[name]
+    assert part["title"]
+    assert part["description"].endswith((".", "?"))
+    assert part["examples"]
+
+
+def test_the_fields_of_a_post_are_those_of_the_schema() -> None:
+    assert post_fields() == FIELDS
+
+
+def test_the_sources_and_providers_are_those_of_the_schema() -> None:
+    assert set(PROPERTIES["source"]["enum"]) == set(SOURCES)
+    for rule in schema()["allOf"]:
+        source = rule["if"]["properties"]["source"]["const"]
+        via = rule["then"]["properties"]["via"]
+        assert via["enum"] == list(SOURCES[source])
+        assert via["default"] == builtin_values(source)["via"] == next(iter(SOURCES[source]))
+
+
+def test_formats_and_reserved_names_are_those_of_who_writes() -> None:
+    assert PROPERTIES["format"]["enum"] == list(FORMATS)
+    assert COMPRESSIONS == FORMAT_COMPRESSIONS
+    assert RESERVED == STATE
+
+
+def test_the_presets_of_columns() -> None:
+    assert [column.field for column in columns_of("all")] == list(FIELDS)
+    assert [column.field for column in columns_of("default")] == [
+        name for name in FIELDS if name != "scraped_at"
+    ]
+    assert {column.header: column.field for column in columns_of("tutorial")} == {
+        "User": "author",
+        "Date Created": "created_at",
+        "Number of Likes": "likes",
+        "Source of Tweet": "source_label",
+        "Tweet": "text",
+    }
+
+
+def test_the_editor_finds_the_schema_from_every_job_file() -> None:
+    root = Path(__file__).resolve().parents[2]
+    files = [*(root / "pipelines").rglob("*.yaml")]
+    assert files
+    for file in files:
+        first = file.read_text(encoding="utf-8").splitlines()[0]
+        prefix = "# yaml-language-server: $schema="
+        assert first.startswith(prefix), file
+        assert (
+            file.parent / first.removeprefix(prefix)
+        ).resolve() == root / "schemas" / "scrape_job.schema.json"
