@@ -37,9 +37,6 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str) -> No
     PATH is a job file, a folder of them or a pipelines folder; ./pipelines where it is left out.
     Two files that write the same object are found among the files named.
     """
-    import gc
-
-    gc.disable()
     from trawl.checking import check_paths, report  # noqa: PLC0415  see the module's docstring
 
     if not paths:
