@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -166,16 +165,14 @@ def test_a_linked_file_is_a_job_and_a_linked_folder_is_said_to_be_none(
 
 def test_what_cannot_be_opened_is_a_problem_not_an_error(pipelines: Path) -> None:
     (pipelines / "gone.yaml").symlink_to("nowhere.yaml")
-    (pipelines / "folder.yaml").mkdir()
-    (pipelines / "defaults.yaml").symlink_to("folder.yaml")
+    (pipelines / "defaults.yaml").symlink_to("nowhere.yaml")
     write(pipelines, "a.yaml", JOB)
     found = {(problem.path, problem.kind) for problem in read_jobs(pipelines).problems}
     assert found == {
         ("pipelines/gone.yaml", "unreadable"),
-        ("pipelines/gone.yaml", "bad-defaults"),
         ("pipelines/a.yaml", "bad-defaults"),
         ("pipelines/defaults.yaml", "unreadable"),
-    } - {("pipelines/gone.yaml", "bad-defaults")}
+    }
     missing = read_job(pipelines / "nope.yaml", pipelines.parent)
     assert isinstance(missing, tuple)
     assert missing[0].kind == "unreadable"
@@ -219,10 +216,9 @@ def test_reading_imports_nothing_heavy(pipelines: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from schemas.reading import read_jobs;"
         f"read_jobs(Path({str(pipelines)!r}));"
-        "print(sorted({'airflow','pandas','pyarrow','jsonschema','rich','croniter','msgspec'} & set(sys.modules)))"
+        "heavy = {'airflow', 'pandas', 'pyarrow', 'jsonschema', 'rich', 'croniter', 'msgspec'};"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, env=os.environ
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,8 +15,8 @@ from schemas.tree import MAX_BYTES, plain, read_tree
 
 JOBS = Path(__file__).resolve().parents[1] / "jobs"
 GOOD = [path.read_bytes() for path in sorted((JOBS / "ok").glob("*.yaml"))]
-_WORDS = b"""\t| |: |- |[|]|{|}|"|'|#|&a |*a|!!x |>|%|@|`|\\|? |<<: |\x00|\xff|\xc2\x85|\xe2\x80\xa8|\xef\xbb\xbf
-0o17|~|,|{{|\xf0\x9f\xa6\xa0"""
+_WORDS = b"""\t| |: |- |[|]|{|}|"|'|#|&a |*a|!!x |>|%|@|`|\\|? |<<: |\x00|\xff|\xc2\x85|\xe2\x80\xa8
+\xef\xbb\xbf|0o17|~|,|{{|\xf0\x9f\xa6\xa0"""
 SPICE = [*re.split(rb"[|\n]", _WORDS), b"|", b"\n", b"\r", b"\r\n", b"---\n", b"...\n", b"%YAML 1.1\n"]
 
 
