@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from schemas.bucket import bucket_fault
@@ -63,6 +64,7 @@ def _timezone(draft: Draft) -> str:
     return name
 
 
+@lru_cache(maxsize=256)
 def _zone_hint(name: str) -> str:
     names = zone_names()
     # "berlin" alone is what people write most.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _NO_PLACE = frozenset({"Factory", "localtime", "posixrules"})
@@ -26,11 +26,12 @@ def zone(name: str) -> tzinfo:
     raise ValueError(f'unknown time zone "{name}"')
 
 
-def zone_names() -> set[str]:
+@cache
+def zone_names() -> frozenset[str]:
     """Every name that `zone` knows; slow (it reads the whole database), so only for hints."""
     from zoneinfo import available_timezones  # noqa: PLC0415  slow to build, needed for hints only
 
-    return available_timezones() - _NO_PLACE
+    return frozenset(available_timezones()) - _NO_PLACE
 
 
 def first_instant(wall: datetime, place: tzinfo) -> datetime:
