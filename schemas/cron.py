@@ -153,16 +153,14 @@ def _number(text: str, field: _Field) -> int:
 
 def next_fire(cron: Cron, timezone: str, moment: datetime) -> datetime | None:
     """The first fire time after the aware `moment`, in UTC; None when there is none in nine years."""
-    place = zone(timezone)
     if cron.in_real_time:
         for day in _days_of(cron, moment.astimezone(UTC).toordinal(), 1, slack=1):
             fires = _fires_in_real_time(cron, timezone, day)
             if fires and fires[-1] > moment:
                 return fires[bisect_right(fires, moment)]
         return None
-    # The fire times of yesterday can have moved into today.
-    back = 0 if place is UTC else 1
-    for day in _days_of(cron, moment.astimezone(place).toordinal() - back, 1):
+    # A fire time that moved ahead is still after every moment that is before the jump.
+    for day in _days_of(cron, moment.astimezone(zone(timezone)).toordinal(), 1):
         fires = _fires_by_wall_clock(cron, timezone, day)
         if fires[-1] > moment:
             return fires[bisect_right(fires, moment)]

@@ -10,7 +10,7 @@ from schemas.cron import Cron, last_fire, next_fire, parse_cron
 from schemas.fault import Fault
 from schemas.job import DateRange
 from schemas.key import parse_key
-from schemas.schedule import Schedule, describe
+from schemas.schedule import Schedule, describe, window_at
 from schemas.zone import zone
 
 _UNIQUE: Final = frozenset({"start", "end"})
@@ -31,6 +31,8 @@ def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
         return None
     covered = {part for name in names for part in _COVERS.get(name, (name,))}
     cron = parse_cron(schedule.cron)
+    if span.since and span.until and window_at(schedule, span.since).end >= span.until:
+        return None  # there is one run only
     missing = [part for part in _needed(cron) if part not in covered]
     if missing:
         return _fault(schedule, _advice(missing[-1]))

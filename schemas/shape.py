@@ -31,7 +31,17 @@ class Misfit(NamedTuple):
 
 
 _ANNOTATIONS: Final = frozenset(
-    {"$schema", "$defs", "title", "description", "default", "examples", "errorMessage", "then"}
+    {
+        "$schema",
+        "$defs",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "errorMessage",
+        "defaultSnippets",
+        "then",
+    }
 )
 
 

@@ -59,7 +59,7 @@ def sheet(job: Job, now: datetime | None = None) -> str:
     lines += _table([(name, _value(value), str(job.origins[name])) for name, value in job.values.items()])
     lines += ["", f"Runs {describe(job.schedule)}."]
     heading, rows = _runs(job, now)
-    lines += ["", click.style(heading, bold=True), *_table(rows)]
+    lines += ["", click.style(heading, bold=True), *_table([("when", "scrapes", "writes"), *rows])]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from schemas.columns import columns_of, post_fields
 from schemas.duration import parse_duration
 from schemas.job import Job
 from schemas.key import COMPRESSIONS, FORMATS, RESERVED
-from schemas.shape import schema
+from schemas.reading import read_jobs
+from schemas.shape import Misfit, compile_schema, schema
 
 PROPERTIES = schema()["properties"]
 READ_OUT = {"id", "file", "folder", "root", "digest", "text", "compression", "values", "origins"}
@@ -91,3 +93,20 @@ def test_the_editor_finds_the_schema_from_every_job_file() -> None:
         assert (
             file.parent / first.removeprefix(prefix)
         ).resolve() == root / "schemas" / "scrape_job.schema.json"
+
+
+def test_every_example_and_default_in_the_schema_fits_the_schema() -> None:
+    for name, part in PROPERTIES.items():
+        check = compile_schema(schema(), part)
+        for value in [*part["examples"], *([part["default"]] if "default" in part else [])]:
+            found: list[Misfit] = []
+            check(value, (name,), found)
+            assert found == [], (name, value)
+
+
+def test_the_editors_snippet_is_a_good_job_once_filled_in(pipelines: Path) -> None:
+    body = schema()["defaultSnippets"][0]["body"]
+    filled = {key: re.sub(r"[$][{][0-9]:([^}]*)[}]", r"\1", value) for key, value in body.items()}
+    lines = [f"{key}: '{value}'\n" for key, value in filled.items()]
+    (pipelines / "a.yaml").write_text("".join(lines), encoding="utf-8")
+    assert read_jobs(pipelines).problems == ()
