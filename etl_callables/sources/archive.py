@@ -37,6 +37,10 @@ REPEATS: Final = False
 _BODIES: Final = 1000
 _BYTES: Final = 1 << 20
 _DETAIL: Final = 200
+_SEARCH: Final = b'"search_by_raw_query"'
+"""In every page of X's own search and, quotes inside a text being escaped, in no text."""
+_PAGE: Final = b'{"trawl_page":'
+_DEEP: Final = Skipped("broken-json", "pages inside pages, too deep to be read")
 _ONLY: Final = b'{"trawl_only":'
 
 
@@ -90,6 +94,10 @@ def columns(bodies: Sequence[bytes], fetched_at: datetime, fields: Sequence[str]
 
 def _other(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
     """The items of a body that is not, or not quite, a tweet as snscrape writes it."""
+    if body.startswith(_PAGE):
+        return _wrapped(body)
+    if _SEARCH in body:
+        return list(source_for("twitter", "snscrape").posts(body, fetched_at))
     try:
         found = x_api_v2.read_page(body, fetched_at)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -99,40 +107,40 @@ def _other(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
     try:
         value = snscrape_items.decode_odd(body)
     except (ValueError, RecursionError) as problem:
-        return [Skipped("broken-json", f"{type(problem).__name__}: {str(problem)[:200]}")]
+        return [Skipped("broken-json", f"{type(problem).__name__}: {str(problem)[:_DETAIL]}")]
     if not isinstance(value, dict):
         return [Skipped("unknown-shape", f"a JSON {type(value).__name__}")]
-    return _of_value(value, body, fetched_at)
+    return [_of_value(value, fetched_at)]
 
 
-def _of_value(value: dict[str, Any], body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
+def _of_value(value: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
     match value:
         case {archive_lines.ROW: dict(row)}:
-            return [snscrape_items.read_row(row, fetched_at)]
+            return snscrape_items.read_row(row, fetched_at)
         case {archive_lines.BROKEN: {"reason": str(reason), "detail": str(detail)}}:
-            return [Skipped(reason, detail)]
-        case {archive_lines.WRAPPED: int(), "source": str(), "via": str(), "body": _}:
-            return _wrapped(body)
-        case {"data": {"search_by_raw_query": _}}:  # a search of X's own pages, as snscrape gets it
-            return list(source_for("twitter", "snscrape").posts(body, fetched_at))
+            return Skipped(reason, detail)
         case {"id": _, "action": str(action)}:
-            return [Skipped("compliance", f"an order to {action} a post, which is no post")]
+            return Skipped("compliance", f"an order to {action} a post, which is no post")
     item = snscrape_items.read_value(value, fetched_at)
     if item is None:
         item = Skipped("unknown-shape", f"an object with {', '.join(sorted(value)[:5]) or 'nothing in it'}")
-    return [item]
+    return item
 
 
 def _wrapped(body: bytes) -> list[Post | Skipped]:
     """The items of a body that another source fetched, read by that source."""
     try:
         inner = msgspec.json.decode(body, type=archive_lines.Wrapped)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        return [Skipped("broken-json", str(problem)[:_DETAIL])]
+    try:
         source = source_for(inner.source, inner.via)
-    except msgspec.ValidationError as problem:
-        return [Skipped("unknown-shape", str(problem))]
     except KeyError:
         return [Skipped("unknown-source", f"a page fetched from {inner.source} through {inner.via}")]
-    return list(source.posts(bytes(inner.body), inner.fetched_at))
+    try:
+        return list(source.posts(bytes(inner.body), inner.fetched_at))
+    except RecursionError:
+        return [_DEEP]
 
 
 def _place(files: list[File], cursor: str | None) -> tuple[int, int]:
@@ -188,6 +196,9 @@ def _some(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
     try:
         some = msgspec.json.decode(body, type=_Some)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        return [Skipped("broken-json", str(problem))]
-    items = list(posts(bytes(some.body), fetched_at))
+        return [Skipped("broken-json", str(problem)[:_DETAIL])]
+    try:
+        items = list(posts(bytes(some.body), fetched_at))
+    except RecursionError:
+        return [_DEEP]
     return [items[place] for place in some.trawl_only if 0 <= place < len(items)]

@@ -133,7 +133,10 @@ def _is_table(file: File, first: bytes) -> bool:
 
 
 def _header(first: bytes) -> list[str]:
-    return next(csv.reader([first.decode("utf-8", "replace")]), [])
+    try:
+        return next(csv.reader([first.decode("utf-8", "replace")]), [])
+    except csv.Error:
+        return []
 
 
 def _check_header(file: File, first: bytes) -> None:

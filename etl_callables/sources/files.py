@@ -100,21 +100,21 @@ def lines(file: File, start: int) -> Iterator[tuple[int, bytes | None]]:
     None stands for a line longer than LONGEST. Never holds more than one line and a chunk.
     Raises Damaged where a compressed file ends early or is corrupt, after the lines before.
     """
-    rest = b""
     offset = start
-    too_long = 0
+    parts: list[bytes] = []  # of the line whose end has not come yet
+    size = 0
     for chunk in _skipped(file, start):
-        whole = (rest + chunk).split(b"\n")
-        rest = whole.pop()
+        head, *whole = chunk.split(b"\n")
+        parts.append(head)
+        size += len(head)
+        if size > LONGEST:
+            parts.clear()
         for line in whole:
-            yield offset, None if too_long else line
-            offset += too_long + len(line) + 1
-            too_long = 0
-        if len(rest) > LONGEST:
-            too_long += len(rest)
-            rest = b""
-    if rest or too_long:
-        yield offset, None if too_long else rest
+            yield offset, None if size > LONGEST else b"".join(parts)
+            offset += size + 1
+            parts, size = [line], len(line)
+    if size:
+        yield offset, None if size > LONGEST else b"".join(parts)
 
 
 def _skipped(file: File, start: int) -> Iterator[bytes]:

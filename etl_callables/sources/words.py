@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from etl_callables.errors import Stop
 
 _TOKEN = re.compile(r'(?P<minus>-?)(?:(?P<author>(?i:from):@?)?(?:"(?P<phrase>[^"]*)"|(?P<word>\S+)))')
-_OPERATOR = re.compile(r"[a-z_]+:(?!//)\S*", re.IGNORECASE)
+_OPERATOR = re.compile(r"[a-z_]+:(?!//)\S+|from:", re.IGNORECASE)
 _JOINERS = frozenset({"OR", "AND", "NOT"})
 
 

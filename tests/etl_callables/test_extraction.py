@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etl_callables import extract, raw
+from etl_callables import raw
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.extraction import EMPTY, REPEATED
-from etl_callables.run import Run, prefix
+from etl_callables.extraction import EMPTY, REPEATED, extract
 from etl_callables.post import Post, Skipped
-from etl_callables.sources import Page, Request, source_for
+from etl_callables.run import Run, prefix
+from etl_callables.sources import Page, source_for
 from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.window import Window
@@ -341,11 +341,11 @@ class Emptiness:
     def version(self) -> str:
         return "emptiness 1"
 
-    def pages(self, request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
+    def pages(self, *_: object) -> Iterator[Page]:
         for number in count(1):
             yield Page((), str(number))
 
-    def posts(self, body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+    def posts(self, *_: object) -> Iterator[Post | Skipped]:
         return iter(())
 
 
