@@ -15,7 +15,7 @@ from tests.etl_callables.jobs import NOON, WINDOW
 
 
 def post(number: int, **changes: Any) -> Post:
-    values = {name: None for name in FIELDS}
+    values = dict.fromkeys(FIELDS)
     return Post(
         **{**values, "platform": "p", "id": str(number), "created_at": NOON, "scraped_at": NOON, **changes}
     )
