@@ -131,6 +131,12 @@ def fires(expression: str, timezone: str, start: datetime, count: int) -> list[s
         # Lord Howe moves by half an hour: 2025-10-05 02:00 becomes 02:30, at 15:30 UTC the day before.
         ("15 2 * * *", "Australia/Lord_Howe", (2025, 10, 4, 0), ["10-04 15:30", "10-05 15:15"]),
         ("45 1 * * *", "Australia/Lord_Howe", (2025, 4, 5, 0), ["04-05 14:45", "04-06 15:15"]),
+        (
+            "45 * * * *",
+            "Australia/Lord_Howe",
+            (2025, 10, 4, 15),
+            ["10-04 15:15", "10-04 15:45", "10-04 16:45"],
+        ),
         # Kathmandu is 5:45 ahead and never changes.
         ("0 0 * * *", "Asia/Kathmandu", (2025, 3, 29, 0), ["03-29 18:15", "03-30 18:15"]),
         ("0 * * * *", "Asia/Kathmandu", (2025, 3, 29, 0), ["03-29 00:15", "03-29 01:15"]),
@@ -189,3 +195,11 @@ def test_time_ends_without_an_error() -> None:
     daily = parse_cron("0 0 * * *")
     assert next_fire(daily, "UTC", datetime(9999, 12, 31, 12, tzinfo=UTC)) is None
     assert last_fire(daily, "UTC", datetime(1, 1, 1, 12, tzinfo=UTC)) is None
+
+
+def test_a_day_that_began_before_clocks_went_back_over_midnight_has_begun() -> None:
+    """In St. John's, 2010-11-07 00:01 became 2010-11-06 23:01: at 02:45 UTC it was Saturday again."""
+    midnight = datetime(2010, 11, 7, 2, 30, tzinfo=UTC)
+    assert (
+        last_fire(parse_cron("0 0 * * *"), "America/St_Johns", midnight + timedelta(minutes=15)) == midnight
+    )
