@@ -18,7 +18,7 @@ from etl_callables.sources import snscrape_items as items
 from etl_callables.table import SCHEMA, TIME
 
 
-class Irregular(Exception):
+class Irregular(Exception):  # noqa: N818 (no error: it says which way to go)
     """A tweet among them that needs to be looked at alone."""
 
 

@@ -61,7 +61,7 @@ POSTS = rows(
     platform=["twitter", "twitter", "bluesky"],
     id=["1", "2", "at://x/3"],
     created_at=[MOMENT, MOMENT + timedelta(microseconds=120), MOMENT + timedelta(days=1)],
-    text=["@you =1+1", None, ""],
+    text=["@y =1+1", None, ""],
     likes=[0, None, 2**63 - 1],
     hashtags=[["covid", 'q"\n'], None, []],
 )
@@ -135,7 +135,7 @@ def test_csv_is_written_as_people_expect_it(tmp_path: Path) -> None:
     )
     assert written(table, tmp_path / "posts", "csv").decode() == (
         '"id","\'=Date","Tweet, whole","likes","tags"\n'
-        '"1","2021-07-05 12:00:00+00:00","\'@you =1+1",0,"[""covid"", ""q\\""\\n""]"\n'
+        '"1","2021-07-05 12:00:00+00:00","\'@y =1+1",0,"[""covid"", ""q\\""\\n""]"\n'
         '"2","2021-07-05 12:00:00.000120+00:00",,,\n'
         '"at://x/3","2021-07-06 12:00:00+00:00","",9223372036854775807,"[]"\n'
     )
@@ -146,7 +146,7 @@ def test_json_lines_are_written_as_people_expect_them(tmp_path: Path) -> None:
     table = POSTS.select(["id", "created_at", "text", "hashtags"])
     table = table.rename_columns(["id", "created_at", "text", "tags"])
     assert written(table, tmp_path / "posts", "jsonl").decode().splitlines()[:2] == [
-        '{"id": "1", "created_at": "2021-07-05T12:00:00Z", "text": "@you =1+1", "tags": ["covid", "q\\"\\n"]}',
+        '{"id": "1", "created_at": "2021-07-05T12:00:00Z", "text": "@y =1+1", "tags": ["covid", "q\\"\\n"]}',
         '{"id": "2", "created_at": "2021-07-05T12:00:00.000120Z", "text": null, "tags": null}',
     ]
 

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.store import Entry, Missing, Store, open_store, store_at
+from etl_callables.store_s3_errors import explain_code
 from tests.etl_callables.jobs import a_run, job
 
 KEYS = {"AWS_ACCESS_KEY_ID": "made-up", "AWS_SECRET_ACCESS_KEY": "made-up", "AWS_REGION": "us-east-1"}
@@ -224,7 +225,8 @@ def test_a_folder_that_may_not_be_written_is_the_persons_to_mend(tmp_path: Path)
 # --- S3 --------------------------------------------------------------------------------------------
 
 
-def test_a_bucket_that_does_not_exist_is_said_with_how_to_make_it(aws: str) -> None:
+@pytest.mark.usefixtures("aws")
+def test_a_bucket_that_does_not_exist_is_said_with_how_to_make_it() -> None:
     """On whichever operation comes first."""
     store = store_at("s3://nobody-made-this")
     for attempt in (lambda: store.write("a", b""), lambda: list(store.list("")), lambda: store.read("a")):
@@ -232,7 +234,8 @@ def test_a_bucket_that_does_not_exist_is_said_with_how_to_make_it(aws: str) -> N
             attempt()
 
 
-def test_no_credentials_are_said_at_once(aws: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("aws")
+def test_no_credentials_are_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With the three ways to give them."""
     for name in KEYS:
         monkeypatch.delenv(name)
@@ -242,14 +245,68 @@ def test_no_credentials_are_said_at_once(aws: str, monkeypatch: pytest.MonkeyPat
         store_at("s3://b").write("a", b"")
 
 
-def test_an_endpoint_that_cannot_be_reached_may_be_tried_again(
-    aws: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("aws")
+def test_an_endpoint_that_cannot_be_reached_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens there now; something may later."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(RetryLater, match="The way to s3://b is closed"):
         store_at("s3://b").write("a", b"")
+
+
+def test_a_refusal_names_the_action_and_the_place(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in is told to check permissions: unknown keys, then keys that may do nothing."""
+    import httpx
+
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    make_bucket("guarded")
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="0", headers={"Content-Type": "text/plain"})
+    store = store_at("s3://guarded/team")
+    with pytest.raises(Stop, match="AWS does not accept the credentials for s3://guarded"):
+        store.write("a", b"")
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="1000000", headers={"Content-Type": "text/plain"})
+    import boto3
+
+    iam = boto3.client("iam", endpoint_url=endpoint, region_name="us-east-1")
+    iam.create_user(UserName="nobody")
+    keys = iam.create_access_key(UserName="nobody")["AccessKey"]
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="0", headers={"Content-Type": "text/plain"})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+    try:
+        store = store_at("s3://guarded/team")
+        with pytest.raises(Stop, match="S3 refuses s3:PutObject on s3://guarded/team/a "):
+            store.write("a", b"")
+        with pytest.raises(Stop, match="S3 refuses s3:ListBucket on s3://guarded/team "):
+            list(store.list(""))
+    finally:
+        httpx.post(
+            f"{endpoint}/moto-api/reset-auth", content="1000000", headers={"Content-Type": "text/plain"}
+        )
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("SlowDown", 503, RetryLater),
+        ("InternalError", 500, RetryLater),
+        ("SomethingNew", 502, RetryLater),
+        ("ExpiredToken", 400, Stop),
+        ("RequestTimeTooSkewed", 403, Stop),
+        ("PermanentRedirect", 301, Stop),
+        ("AccessDenied", 403, Stop),
+        ("SomethingNew", 400, Stop),
+        ("NoSuchKey", 404, Missing),
+    ],
+)
+def test_every_answer_of_s3_has_one_consequence(code: str, status: int, kind: type[Exception]) -> None:
+    """What time mends may be tried again; the rest is a person's. On one line, whatever S3 sends."""
+    problem = explain_code(code, "two\nlines.", "s3:PutObject", "s3://b/k", status)
+    assert type(problem) is kind
+    assert "s3://b" in str(problem)
+    assert "\n" not in str(problem)
 
 
 CONNECTION = {"login": "key", "password": "secret", "extra": {"region_name": "eu-west-1"}}

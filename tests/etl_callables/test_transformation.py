@@ -124,8 +124,8 @@ def test_broken_items_are_skipped_and_counted(tmp_path: Path) -> None:
 
 POST = Post("x", "1", *(None,) * 4, NOON, *(None,) * 17, NEXT_DAY)  # type: ignore[arg-type]
 ODD: list[Any] = [
-    5, 1.0, True, b"bytes", "text", "", "\ud800", "\0", NOON, NOON.replace(tzinfo=None), NOON.date(), (), ("a",),
-    ("\udfff",), (5,), ["a"], {"a": 1}, 2**63, -1, None, float("nan"), object(),
+    5, 1.0, True, b"bytes", "text", "", "\ud800", "\0", NOON, NOON.replace(tzinfo=None), NOON.date(), (),
+    ("a",), ("\udfff",), (5,), ["a"], {"a": 1}, 2**63, -1, None, float("nan"), object(),
 ]  # fmt: skip
 
 
@@ -318,9 +318,9 @@ ANY: st.SearchStrategy[Any] = st.one_of(
     ),
 )
 NAMES = st.sampled_from(
-    ["id", "date", "_type", "url", "rawContent", "content", "user", "username", "lang", "likeCount", "viewCount",
-     "sourceLabel", "conversationId", "inReplyToTweetId", "quotedTweet", "retweetedTweet", "hashtags",
-     "mentionedUsers", "links", "outlinks", "media"]
+    ["id", "date", "_type", "url", "rawContent", "content", "user", "username", "lang", "likeCount",
+     "viewCount", "sourceLabel", "conversationId", "inReplyToTweetId", "quotedTweet", "retweetedTweet",
+     "hashtags", "mentionedUsers", "links", "outlinks", "media"]
 )  # fmt: skip
 
 
