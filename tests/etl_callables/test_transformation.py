@@ -7,7 +7,7 @@ import json
 import random
 import sys
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +28,7 @@ from etl_callables.store import open_store, store_at
 from etl_callables.table import SCHEMA
 from etl_callables.transformation import Staged, read_staged, transform
 from schemas.job import Column, Job
+from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, NOON, WINDOW, a_run, extracted, job, tweet, tweets
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -357,3 +358,31 @@ def test_real_tweets_go_the_faster_way() -> None:
     fast, slow = both(path.read_bytes().splitlines())
     assert fast == slow
     assert snscrape_items.TWEET
+
+
+def real_files() -> list[Path]:
+    """Files of real posts, where they are at hand."""
+    return sorted(path for path in SHARED.glob("*/*.jsonl") if path.stat().st_size)
+
+
+@pytest.mark.skipif(not real_files(), reason="../shared/data is not there")
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("path", real_files(), ids=lambda path: path.name)
+def test_real_posts_come_through_every_format_unchanged(tmp_path: Path, path: Path, form: str) -> None:
+    """Every item is a row or counted, and the rows are those that the source read."""
+    bodies = path.read_bytes().splitlines()
+    window = Window(datetime(2006, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+    ours, run = job(tmp_path, format=form, key=f"posts.{form}"), a_run()
+    result = transform(ours, window, run, extracted(ours, run, [bodies], window=window))
+    store = open_store(ours, run)
+    staged = read_staged(store, result["staged"])
+    rows = {(row["platform"], row["id"]): row for row in read_posts(store.url(staged.key)).to_pylist()}
+    items = [item for body in bodies for item in archive.posts(body, NEXT_DAY)]
+    assert staged.fetched == len(items)
+    assert len(rows) == staged.kept
+    for item in reversed(items):
+        if isinstance(item, Post) and (item.platform, item.id) in rows:
+            row = rows[item.platform, item.id]
+            if row["created_at"] == item.created_at:
+                assert row["text"] == item.text
+                assert row["hashtags"] == (None if item.hashtags is None else list(item.hashtags))
