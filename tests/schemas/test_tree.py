@@ -70,6 +70,8 @@ def test_every_key_and_value_knows_its_place() -> None:
 def test_a_byte_order_mark_and_carriage_returns_move_no_place() -> None:
     tree = read_tree("\ufeffa: 1\r\nb: 2\r\n".encode())
     assert (tree.places[("a",)], tree.places[("b",)]) == ((1, 4), (2, 4))
+    assert tree.text == "a: 1\r\nb: 2\r\n"
+    assert read_tree("\ufeffa: \x07\r\n".encode()).faults[0].place == (1, 4)
     assert tree.faults == []
 
 
