@@ -332,24 +332,34 @@ def test_everything_is_below_the_folder_of_the_window(tmp_path: Path) -> None:
     assert json.loads((tmp_path / result["raw"]).read_bytes())["provider"].startswith("trawl ")
 
 
-class Emptiness:
-    """A service that always has another page, with nothing on it."""
+class Sparse:
+    """A service with pages without end, of which only every `every`-th has a post (0: none has)."""
 
     PLATFORM = "nowhere"
     REPEATS = True
 
+    def __init__(self, every: int) -> None:
+        self.every = every
+
     def version(self) -> str:
-        return "emptiness 1"
+        return "sparse 1"
 
     def pages(self, *_: object) -> Iterator[Page]:
         for number in count(1):
-            yield Page((), str(number))
+            has = self.every and number % self.every == 0
+            yield Page((b"%d" % number,) if has else (), str(number))
 
-    def posts(self, *_: object) -> Iterator[Post | Skipped]:
-        return iter(())
+    def posts(self, body: bytes, *_: object) -> Iterator[Post | Skipped]:
+        return source_for("archive", "files").posts(tweet(int(body)), NOON)
 
 
-def test_a_service_that_only_ever_gives_empty_pages_is_left_alone_after_some(tmp_path: Path) -> None:
-    result = extract(archive_job(tmp_path), WINDOW, RUN, source=Emptiness())
-    done = raw.read_done(open_store(archive_job(tmp_path), RUN), result["raw"])
-    assert (done.posts, len(done.pages), done.truncated) == (0, 10, EMPTY)
+@pytest.mark.parametrize(
+    ("every", "pages", "posts", "why"), [(0, 10, 0, EMPTY), (11, 10, 0, EMPTY), (9, 45, 5, None)]
+)
+def test_a_service_that_gives_only_empty_pages_is_left_alone_after_ten_of_them(
+    tmp_path: Path, every: int, pages: int, posts: int, why: str | None
+) -> None:
+    job = archive_job(tmp_path, limit=5)
+    result = extract(job, WINDOW, RUN, source=Sparse(every))
+    done = raw.read_done(open_store(job, RUN), result["raw"])
+    assert (len(done.pages), done.posts, done.truncated) == (pages, posts, why)

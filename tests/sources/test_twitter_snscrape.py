@@ -312,6 +312,30 @@ def test_what_a_tweet_refers_to_is_read() -> None:
     assert post.media == ("https://example.org/p?format=jpg&name=orig", "https://example.org/l.mp4")
 
 
+def test_parts_that_no_column_comes_from_cannot_cost_a_tweet() -> None:
+    one = entry_2026(5, NOON)
+    result = one["content"]["itemContent"]["tweet_results"]["result"]
+    result["legacy"]["quoted_status_id_str"] = "2"
+    result |= {
+        "quoted_status_result": {"result": {"__typename": "TweetOfTomorrow"}},
+        "card": {"legacy": "of tomorrow"},
+        "edit_control": {"edit_tweet_ids": None},
+        "vibe": {},
+    }
+    (post,) = read(Page((search_page([one], None).body,), None))
+    assert isinstance(post, Post)
+    assert (post.id, post.quoted) == ("5", "2")
+
+
+def test_a_repost_names_what_it_reposts() -> None:
+    one, original = entry_2026(5, NOON), entry_2026(4, NOON)
+    legacy = one["content"]["itemContent"]["tweet_results"]["result"]["legacy"]
+    legacy["retweeted_status_result"] = original["content"]["itemContent"]["tweet_results"]
+    (post,) = read(Page((search_page([one], None).body,), None))
+    assert isinstance(post, Post)
+    assert (post.id, post.reposted) == ("5", "4")
+
+
 def test_an_entry_that_cannot_be_read_costs_only_itself() -> None:
     broken = entry(2, NOON)
     del broken["content"]["itemContent"]["tweet_results"]["result"]["legacy"]["created_at"]
