@@ -6,6 +6,8 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# The lock is its own constraint too: pip 23 would else look past its pin of coverage for coverage[toml].
+LOCKED = $(PIP) --require-hashes -r $(1) -c $(1)
 
 .PHONY: help demo up test check bench lock docs picture clean env dev
 
@@ -54,11 +56,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.env: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing requirements.txt (a minute or two, once) …"
-	@$(PIP) --require-hashes -r requirements.txt
+	@$(call LOCKED,requirements.txt)
 	@$(PIP) --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.env
 	@echo "Installing requirements-dev.txt (a minute or two, once) …"
-	@$(PIP) --require-hashes -r requirements-dev.txt
+	@$(call LOCKED,requirements-dev.txt)
 	@touch $@
