@@ -13,7 +13,7 @@ class TrawlError(Exception):
     """Base of all; `str()` is one sentence for a person: what, where, and what to do."""
 
 
-class RetryLater(TrawlError):
+class RetryLater(TrawlError):  # noqa: N818 (it says what to do next)
     """Nothing is wrong that time does not mend: a rate limit, a 5xx, a reset.
 
     `after` is the aware UTC moment at which the source said to come back, or None when it did not
@@ -25,9 +25,9 @@ class RetryLater(TrawlError):
         self.after = after
 
 
-class Stop(TrawlError):
+class Stop(TrawlError):  # noqa: N818 (it says what to do next)
     """A person must act before another try can help: blocked, unauthorised, a bad query, no bucket."""
 
 
-class NothingToDo(TrawlError):
+class NothingToDo(TrawlError):  # noqa: N818 (it says what to do next)
     """The run's window lies outside the job's date range: a skip, not a failure."""

@@ -112,17 +112,35 @@ def _split(offset: int, text: bytes) -> Bodies:
 
 
 def _document(file: File, start: int) -> Bodies:
-    """A file that is one JSON text over many lines. Held whole, so its size is bounded."""
+    """A file that is one JSON text over many lines; as lines where it is not, whatever its first line is.
+
+    Held whole, so its size is bounded. All its bodies begin at 0: a later start is that of a line.
+    """
+    text = b"" if start else _whole(file)
+    if not _is_json(text):
+        yield from _lines(file, start)
+    else:
+        yield from _split(0, text)
+
+
+def _whole(file: File) -> bytes:
+    """The file in one line. Stop where that is too long to be held."""
     parts = []
     size = 0
-    for _, line in lines(file, start):
+    for offset, line in lines(file, 0):
         size += LONGEST + 1 if line is None else len(line)
         if size > LONGEST:
             raise Stop(f"{file.name} is one JSON text of over {LONGEST >> 20} MiB: write it as JSON lines.")
-        parts.append((line or b"").strip())
-    text = b" ".join(parts)  # a line break in JSON is only ever white space
-    if text:
-        yield from _split(start, _stripped(text, start))
+        parts.append(_stripped(line or b"", offset))
+    return b" ".join(parts)  # a line break in JSON is only ever white space
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 # --- CSV -------------------------------------------------------------------------------------------
