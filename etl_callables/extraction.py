@@ -45,6 +45,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         options=job.options,
         folder=job.folder,
         credentials=_credentials(job, run),
+        connection=job.source_connection or "",
     )
     started = run.now()
     log = _Log(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,13 +34,14 @@ class Run:
     `variant` is empty for the job's own runs; a manual run that changes the query, the limit or
     the window gets a slug here, and writes beside the job's own objects, never over them.
     `connection` resolves a connection's name to its values and raises LookupError; `now` is the
-    clock; `log` takes lines for a person.
+    clock and `sleep` lets seconds pass on it; `log` takes lines for a person.
     """
 
     id: str = "cli"
     variant: str = ""
     connection: Callable[[str], Mapping[str, Any]] = _no_connections
     now: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("trawl"))
 
 

@@ -25,7 +25,8 @@ class Request:
 
     `limit` is how many posts the run will keep at most, None for all there are; a source may use
     it to ask for smaller pages, but it is `extract` that holds it exactly. `folder` is the absolute
-    folder of the job's file. `credentials` are the values of the job's source connection.
+    folder of the job's file. `credentials` are the values of the job's source connection, whose name
+    `connection` has for messages.
     """
 
     query: str | None
@@ -34,6 +35,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     folder: str = ""
     credentials: Mapping[str, Any] = field(default_factory=dict)
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,28 +9,18 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-JSON = "application/json; charset=utf-8"
+from tests.servers.standin import JSON, Answer, send
+
+__all__ = ["HOSTS", "JSON", "Answer", "Search", "cursor", "search_page", "timeline"]
+
 HOSTS = ("twitter.com", "api.twitter.com")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer, and what goes wrong on its way: `half`, `reset` or `stall`, each in mid body."""
-
-    body: bytes = b"{}"
-    status: int = 200
-    kind: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-    fault: str = ""
 
 
 def search_page(entries: Sequence[Mapping[str, Any]], following: str | None) -> Answer:
@@ -150,19 +140,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.kind)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if not answer.fault:
-            self.wfile.write(answer.body)
-            return
-        self.wfile.write(answer.body[: len(answer.body) // 2])
-        self.wfile.flush()
-        self.close_connection = True
-        if answer.fault == "stall":
-            self.server.search.closing.wait()
-        if answer.fault == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        send(self, answer, self.server.search.closing)

@@ -1,0 +1,344 @@
+"""Asking a service over HTTP: one client that every source with an API shares.
+
+A source says where and what; this says how: who asks (`trawl/<version>`), how long to wait, what to
+do about an answer that is late, half, of another kind or a refusal (`etl_callables.verdict`), and how
+often to ask at most. A fault that passes is tried again at once; a wait longer than `PATIENCE` is
+raised as RetryLater, so that it holds no worker.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from importlib.metadata import version as version_of
+from typing import Any, Final, Self
+
+import httpx
+import msgspec
+
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.run import Run
+from etl_callables.verdict import Answer, Service, come_back, exhausted, verdict
+
+PATIENCE: Final = 30.0
+"""Seconds that are waited in place; a longer wait gives the worker back."""
+
+TIMEOUT: Final = 20.0
+"""Seconds without a byte after which an answer will not come."""
+
+DEADLINE: Final = 300.0
+"""Seconds after which an answer that still trickles is given up."""
+
+LARGEST: Final = 64 << 20
+"""Bytes of an answer above which something is wrong."""
+
+_PAUSES: Final = (0.5, 2.0)
+"""Seconds before the second and the third try after a fault that passes."""
+
+_PORTS: Final = 1 << 16
+_WAITS: Final = 10
+"""Short waits for one answer, asked for by the service, before it is called a long one."""
+
+Params = Mapping[str, Any]
+
+
+def user_agent() -> str:
+    return f"trawl/{version_of('trawl')}"
+
+
+def version(client: str = "httpx") -> str:
+    """What fetches, for the manifest: `trawl 0.1.0 (httpx 0.28.1)`."""
+    return f"trawl {version_of('trawl')} ({client} {version_of(client)})"
+
+
+def address(credentials: Mapping[str, Any], default: str) -> str:
+    """The root of a service's URLs: what the connection's host says, else `default`.
+
+    A host may be written with its scheme (`http://127.0.0.1:8080`); without one it is the
+    connection's `schema` where that is http or https, and https otherwise. Stop for what is no
+    address, and for one that would send a password over the network in clear.
+    """
+    host = str(credentials.get("host") or "").strip()
+    if not host:
+        return default
+    if "://" not in host:
+        scheme = str(credentials.get("schema") or "").lower()
+        host = f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}"
+    try:
+        url = httpx.URL(host)
+        if credentials.get("port") and url.port is None:
+            url = url.copy_with(port=int(credentials["port"]))
+    except (httpx.InvalidURL, ValueError, TypeError) as problem:
+        raise Stop(f"The host of the source connection is no address: {host!r} ({problem}).") from problem
+    if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 1) < _PORTS:
+        raise Stop(f"The host of the source connection is no address: {host!r}.")
+    if url.scheme == "http" and credentials.get("password") and not _is_loopback(url.host):
+        raise Stop(f"The source connection would send its password to {host} in clear: use https.")
+    return str(url).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+class Rate:
+    """At most `count` questions in any `seconds`, from any number of threads."""
+
+    def __init__(self, count: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.count, self.seconds = count, seconds
+        self._clock = clock
+        self._asked: deque[float] = deque(maxlen=count)
+        self._lock = threading.Lock()
+
+    def wait(self, patience: float) -> float:
+        """Seconds until the next question may be asked, which is then taken; not when beyond `patience`."""
+        with self._lock:
+            now = self._clock()
+            at = now if len(self._asked) < self.count else max(now, self._asked[0] + self.seconds)
+            if at - now <= patience:
+                self._asked.append(at)
+            return at - now
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: str
+    url: str
+    params: Params | None = None
+    headers: Mapping[str, str] | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Client:
+    """Asks one service. Use as a context manager; safe to use from several threads.
+
+    `name` and `connection` are for messages. `base` is the root of relative paths (`address`).
+    `headers` go with every question and may hold secrets, which no message repeats. `judge` may
+    raise what an answer means for this service alone, before the general rules look at it.
+    `transport` stands in for the network in tests.
+    """
+
+    name: str
+    base: str
+    run: Run
+    connection: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rate: Rate | None = None
+    judge: Callable[[Answer], None] | None = None
+    timeout: float = TIMEOUT
+    follow: bool = False
+    transport: httpx.BaseTransport | None = None
+    asked: int = 0
+    _http: httpx.Client = field(init=False, repr=False)
+    _closed: datetime | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._http = httpx.Client(
+            headers={"User-Agent": user_agent(), "Accept": "application/json", **self.headers},
+            timeout=httpx.Timeout(self.timeout),
+            follow_redirects=self.follow,
+            max_redirects=5,
+            transport=self.transport,
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """The answer to a GET, of any kind. Statuses in `accept` are the caller's to judge, beside 2xx.
+
+        Raises RetryLater and Stop.
+        """
+        return self._ask(_Question("GET", self._url(path), params, headers), accept, as_json=False)
+
+    def get_json(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """As `get`, known to be whole JSON, which is in the answer's `value`."""
+        return self._ask(_Question("GET", self._url(path), params, headers), accept, as_json=True)
+
+    def post_json(
+        self,
+        path: str,
+        data: Any,
+        *,
+        form: bool = False,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """The JSON answer to a POST of `data`, as JSON or, with `form`, as a form; for logins."""
+        sent = {"data": data} if form else {"json": data}
+        return self._ask(_Question("POST", self._url(path), None, headers, sent), accept, as_json=True)
+
+    def _url(self, path: str) -> str:
+        return path if "://" in path else f"{self.base}{path}"
+
+    def _ask(self, question: _Question, accept: Collection[int], *, as_json: bool) -> Answer:
+        faults = waits = 0
+        while True:
+            self._pace()
+            try:
+                answer = self._judged(self._send(question), accept, as_json=as_json)
+            except RetryLater as problem:
+                seconds = self._in_place(problem, faults, waits)
+                if seconds is None:
+                    raise
+                faults += problem.after is None
+                waits += problem.after is not None
+                self.run.log.info("%s Trying again in %.1f seconds.", problem, seconds)
+                self.run.sleep(seconds)
+            else:
+                return answer
+
+    def _in_place(self, problem: RetryLater, faults: int, waits: int) -> float | None:
+        """The seconds to wait here before trying again; None when whoever runs this has to wait."""
+        if problem.after is None:
+            again = faults < len(_PAUSES) and not isinstance(problem, _Unhelpful)
+            return _PAUSES[faults] if again else None
+        seconds = (problem.after - self.run.now()).total_seconds()
+        return max(seconds, 0.1) if seconds <= PATIENCE and waits < _WAITS else None
+
+    def _pace(self) -> None:
+        """Wait until the next question may be asked."""
+        now = self.run.now()
+        if self._closed is not None:
+            seconds = (self._closed - now).total_seconds()
+            if seconds > PATIENCE:
+                raise RetryLater(f"{self.name} takes no more questions for now.", self._closed)
+            self._closed = None
+            if seconds > 0:
+                self.run.sleep(seconds)
+        if self.rate is not None:
+            seconds = self.rate.wait(PATIENCE)
+            if seconds > PATIENCE:
+                after = now + timedelta(seconds=seconds)
+                raise RetryLater(f"{self.name} is asked as often as it allows.", after)
+            if seconds > 0:
+                self.run.sleep(seconds)
+
+    def _send(self, question: _Question) -> Answer:
+        """The answer, whole, whatever it says."""
+        self.asked += 1
+        began = time.monotonic()
+        body = bytearray()
+        try:
+            with self._http.stream(
+                question.method,
+                question.url,
+                params=question.params,
+                headers=question.headers,
+                **question.sent,
+            ) as response:
+                for piece in response.iter_bytes():
+                    body += piece
+                    if len(body) > LARGEST:
+                        raise Stop(f"{self.name} sent more than {LARGEST >> 20} MiB in one answer.")
+                    if time.monotonic() - began > DEADLINE:
+                        raise RetryLater(f"{self.name} was still sending after {DEADLINE:.0f} seconds.")
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as problem:
+            raise Stop(
+                f"{self.name} cannot be asked at {_shown(question.url)} ({_cause(problem)})."
+            ) from problem
+        except httpx.RequestError as problem:
+            if _is_untrusted(problem):
+                raise Stop(
+                    f"{self.name} does not prove that it is {_shown(question.url)} ({_cause(problem)}):"
+                    " correct the host of the source connection, or what certificates this machine trusts."
+                ) from problem
+            raise RetryLater(f"{self.name} did not answer ({_cause(problem)}).") from problem
+        return Answer(
+            response.status_code,
+            {name.lower(): value for name, value in response.headers.items()},
+            bytes(body),
+            _shown(str(response.url)),
+        )
+
+    def _judged(self, answer: Answer, accept: Collection[int], *, as_json: bool) -> Answer:
+        """The answer, with its JSON if that was asked for; or raised, what it means."""
+        now = self.run.now()
+        if answer.status not in accept:
+            if self.judge is not None:
+                self.judge(answer)
+            problem = verdict(answer, Service(self.name, self.connection), now)
+            if problem is not None:
+                if answer.status == 429 and come_back(answer.headers, now) is None:  # noqa: PLR2004
+                    raise _Unhelpful(str(problem))
+                raise problem
+        self._closed = exhausted(answer.headers, now)
+        if not as_json or (answer.status in accept and "json" not in answer.kind):
+            return answer
+        if "json" not in answer.kind:
+            raise Stop(
+                f"{self.name} answered with {'a web page' if answer.is_page else answer.kind or 'something'}"
+                " instead of JSON: something in between blocks this machine, or"
+                f" {answer.url} is not its address."
+            )
+        try:
+            return replace(answer, value=decode(answer.body))
+        except ValueError as problem:
+            raise RetryLater(f"{self.name} sent something that is no whole JSON ({problem}).") from problem
+
+
+class _Unhelpful(RetryLater):
+    """Too many questions, and no word how long to wait: asking again at once would make it worse."""
+
+
+def decode(body: bytes) -> Any:
+    """JSON as plain values; ValueError when it is none. Half surrogates, which real texts have, pass."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            return json.loads(body)
+        except RecursionError as problem:
+            raise ValueError("too deep") from problem
+    except RecursionError as problem:
+        raise ValueError("too deep") from problem
+
+
+def one_line(body: bytes) -> bytes:
+    """JSON without line breaks, which in JSON are only ever white space."""
+    return body.replace(b"\r", b" ").replace(b"\n", b" ").strip()
+
+
+def _shown(url: str) -> str:
+    """A URL as messages show it: without the question, which may hold a key."""
+    return url.partition("?")[0][:300]
+
+
+def _cause(problem: BaseException) -> str:
+    """The innermost reason, in its own words."""
+    while problem.__cause__ is not None or problem.__context__ is not None:
+        problem = problem.__cause__ or problem.__context__  # type: ignore[assignment]
+    return f"{type(problem).__name__}: {problem}"[:200].rstrip(": ")
+
+
+def _is_untrusted(problem: BaseException | None) -> bool:
+    while problem is not None:
+        if isinstance(problem, ssl.SSLCertVerificationError):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False

@@ -1,0 +1,467 @@
+"""What every source promises when a service or the way to it misbehaves, for one client asks for all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.http import LARGEST, PATIENCE, Client, Rate, address, decode, one_line, user_agent, version
+from etl_callables.run import Run
+from etl_callables.verdict import LONGEST_WAIT, come_back, said
+from tests.servers.authority import Authority
+from tests.servers.fault_proxy import Fault, FaultProxy
+from tests.servers.standin import Answer, StandIn
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+GOOD = Answer(b'{"posts": [1, 2, 3]}')
+
+
+class Clock:
+    """A clock that moves only when somebody sleeps on it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 3))
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service() -> Iterator[StandIn]:
+    with StandIn(lambda _: GOOD) as service:
+        yield service
+
+
+def client(base: str, clock: Clock, **changes: Any) -> Client:
+    run = Run(now=lambda: clock.now, sleep=clock.sleep, log=logging.getLogger("trawl.test"))
+    return Client("Somewhere", base, run, timeout=changes.pop("timeout", 5), **changes)
+
+
+# --- good answers ----------------------------------------------------------------------------------
+
+
+def test_an_answer_comes_with_its_json_and_the_service_learns_who_asks(
+    service: StandIn, clock: Clock
+) -> None:
+    with client(service.url, clock, headers={"Authorization": "Bearer x"}) as asking:
+        answer = asking.get_json("/posts", {"q": "a b&c", "page": 2})
+    assert (answer.value, answer.body, answer.status) == ({"posts": [1, 2, 3]}, GOOD.body, 200)
+    (asked,) = service.asked
+    assert (asked.path, asked.query) == ("/posts", {"q": "a b&c", "page": "2"})
+    assert asked.headers["user-agent"] == user_agent() == version().split(" (")[0].replace(" ", "/")
+    assert asked.headers["authorization"] == "Bearer x"
+    assert clock.slept == []
+
+
+def test_a_post_sends_json_or_a_form(service: StandIn, clock: Clock) -> None:
+    with client(service.url, clock) as asking:
+        asking.post_json("/login", {"user": "ä"})
+        asking.post_json("/token", {"grant_type": "client_credentials"}, form=True)
+    first, second = service.asked
+    assert first.json == {"user": "ä"}
+    assert second.form == {"grant_type": "client_credentials"}
+
+
+def test_statuses_that_the_source_judges_itself_are_handed_over(service: StandIn, clock: Clock) -> None:
+    service.answer = lambda _: Answer(b"", 304, headers={"ETag": '"1"'})
+    with client(service.url, clock) as asking:
+        answer = asking.get("/feed", headers={"If-None-Match": '"1"'}, accept={304})
+    assert (answer.status, answer.headers["etag"]) == (304, '"1"')
+    assert service.asked[0].headers["if-none-match"] == '"1"'
+
+
+# --- faults that pass ------------------------------------------------------------------------------
+
+PASSING = {
+    "out of order": Answer(status=500),
+    "bad gateway": Answer(b"<html>bad gateway</html>", 502, "text/html"),
+    "unavailable": Answer(status=503),
+    "a body cut in half": Answer(GOOD.body, fault="half"),
+    "a reset in mid body": Answer(GOOD.body, fault="reset"),
+    "malformed JSON": Answer(b'{"posts": [1, 2'),
+    "nothing": Answer(b""),
+    "no Unicode": Answer(b'{"posts": "\xff\xfe"}'),
+    "JSON without end": Answer(b"[" * 200_000),
+    "request timeout": Answer(status=408),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_passes_costs_a_moment(service: StandIn, clock: Clock, fault: Answer) -> None:
+    service.instead = {0: fault, 1: fault}
+    with client(service.url, clock) as asking:
+        assert asking.get_json("/posts").body == GOOD.body
+    assert clock.slept == [0.5, 2.0]
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_stays_is_for_later(service: StandIn, clock: Clock, fault: Answer) -> None:
+    service.answer = lambda _: fault
+    with client(service.url, clock) as asking, pytest.raises(RetryLater) as caught:
+        asking.get_json("/posts")
+    assert len(service.asked) == 3
+    assert str(caught.value).startswith("Somewhere ")
+    assert str(caught.value).endswith(".")
+    assert caught.value.after is None
+
+
+def test_silence_ends_after_the_timeout(service: StandIn, clock: Clock) -> None:
+    service.answer = lambda _: Answer(GOOD.body, fault="stall")
+    with client(service.url, clock, timeout=0.05) as asking, pytest.raises(RetryLater, match="timed out"):
+        asking.get_json("/posts")
+
+
+def test_nobody_there_is_for_later(clock: Clock) -> None:
+    with FaultProxy(1, [Fault(refuse=True)]) as proxy, client(proxy.url, clock) as asking:
+        with pytest.raises(RetryLater, match="did not answer"):
+            asking.get_json("/posts")
+        assert proxy.connections == 3
+
+
+FAULTS = {
+    "refused": Fault(refuse=True),
+    "reset before the head": Fault(reset_after=0),
+    "reset in the head": Fault(reset_after=30),
+    "closed in the head": Fault(cut_after=30),
+    "reset in the body": Fault(reset_after=-5),
+    "closed in the body": Fault(cut_after=-5),
+    "silent in the body": Fault(stall_after=-5),
+    "silent from the start": Fault(stall_after=0),
+    "a byte of the JSON's frame turned over": Fault(flip=-20),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_what_networks_do_costs_a_moment(service: StandIn, clock: Clock, fault: Fault) -> None:
+    whole = len(httpx_head(service)) + len(GOOD.body)
+    places = {name: getattr(fault, name) for name in ("reset_after", "cut_after", "stall_after", "flip")}
+    from_end = {name: whole + at for name, at in places.items() if at is not None and at < 0}
+    changed = Fault(**{"refuse": fault.refuse, **places, **from_end})
+    with FaultProxy(service.port, [changed, Fault()]) as proxy:
+        with client(proxy.url, clock, timeout=0.3) as asking:
+            assert asking.get_json("/posts").value == {"posts": [1, 2, 3]}
+        assert proxy.connections == (1 if fault.flip else 2)
+    assert clock.slept == [0.5]
+
+
+def httpx_head(service: StandIn) -> bytes:
+    """The head of the answer as the server writes it."""
+    import socket
+
+    with socket.create_connection(("127.0.0.1", service.port)) as end:
+        end.sendall(b"GET /posts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = b""
+        while piece := end.recv(65536):
+            data += piece
+    return data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+def test_a_slow_line_is_waited_for(service: StandIn, clock: Clock) -> None:
+    with (
+        FaultProxy(service.port, [Fault(latency=0.02, rate=20_000)]) as proxy,
+        client(proxy.url, clock) as asking,
+    ):
+        assert asking.get_json("/posts").body == GOOD.body
+    assert clock.slept == []
+
+
+def test_a_byte_turned_over_under_tls_is_noticed_wherever_it_is(
+    authority: Authority, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    text = Answer(json.dumps({"text": "x" * 5000}).encode())
+    with (
+        StandIn(lambda _: text, context=authority.serve("127.0.0.1")) as service,
+        FaultProxy(service.port, [Fault(flip=6000), Fault()], "https") as proxy,
+    ):
+        with client(proxy.url, clock) as asking:
+            assert asking.get_json("/posts").body == text.body
+        assert proxy.connections == 2
+
+
+# --- rate limits -----------------------------------------------------------------------------------
+
+LATER = NOW + timedelta(minutes=10)
+RESETS = {
+    "Retry-After in seconds": {"Retry-After": "600"},
+    "Retry-After as a date": {"Retry-After": format_datetime(LATER, usegmt=True)},
+    "x-rate-limit-reset": {"x-rate-limit-reset": str(int(LATER.timestamp()))},
+    "ratelimit-reset": {"ratelimit-reset": str(int(LATER.timestamp()))},
+    "RateLimit-Reset in seconds": {"RateLimit-Reset": "600"},
+    "X-RateLimit-Reset as ISO 8601": {"X-RateLimit-Reset": "2026-07-01T12:10:00.000000Z"},
+    "x-ratelimit-reset in seconds with a fraction": {"x-ratelimit-reset": "600.0"},
+    "the latest of two": {"Retry-After": "1", "x-rate-limit-reset": str(int(LATER.timestamp()))},
+}
+
+
+@pytest.mark.parametrize("headers", RESETS.values(), ids=RESETS)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_long_wait_is_handed_to_whoever_runs_this(
+    service: StandIn, clock: Clock, status: int, headers: dict[str, str]
+) -> None:
+    service.answer = lambda _: Answer(b'{"error":"slow down"}', status, headers=headers)
+    with client(service.url, clock) as asking, pytest.raises(RetryLater, match="slow down") as caught:
+        asking.get_json("/posts")
+    assert caught.value.after == LATER
+    assert (len(service.asked), clock.slept) == (1, [])
+
+
+def test_a_short_wait_is_waited_in_place(service: StandIn, clock: Clock) -> None:
+    service.instead = dict.fromkeys(range(5), Answer(status=429, headers={"Retry-After": "7"}))
+    with client(service.url, clock) as asking:
+        assert asking.get_json("/posts").body == GOOD.body
+    assert clock.slept == [7.0] * 5
+
+
+def test_short_waits_without_end_are_a_long_one(service: StandIn, clock: Clock) -> None:
+    service.answer = lambda _: Answer(status=429, headers={"Retry-After": "1"})
+    with client(service.url, clock) as asking, pytest.raises(RetryLater) as caught:
+        asking.get_json("/posts")
+    assert len(service.asked) == 11
+    assert caught.value.after == clock.now + timedelta(seconds=1)
+
+
+def test_too_many_questions_without_a_word_how_long_are_not_followed_by_another(
+    service: StandIn, clock: Clock
+) -> None:
+    service.answer = lambda _: Answer(status=429)
+    with client(service.url, clock) as asking, pytest.raises(RetryLater) as caught:
+        asking.get_json("/posts")
+    assert (len(service.asked), caught.value.after) == (1, None)
+
+
+def test_a_service_that_says_none_are_left_is_not_asked_before_it_takes_more(
+    service: StandIn, clock: Clock
+) -> None:
+    headers = {"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(int(LATER.timestamp()))}
+    service.answer = lambda _: Answer(GOOD.body, headers=headers)
+    with client(service.url, clock) as asking:
+        assert asking.get_json("/posts").body == GOOD.body
+        with pytest.raises(RetryLater) as caught:
+            asking.get_json("/posts")
+        assert caught.value.after == LATER
+        clock.now = LATER - timedelta(seconds=10)
+        asking.get_json("/posts")
+    assert (len(service.asked), clock.slept) == (2, [10.0])
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "x-rate-limit-reset", "ratelimit-reset"]), st.text()))
+def test_no_header_is_too_strange(headers: dict[str, str]) -> None:
+    moment = come_back(headers, NOW)
+    assert moment is None or NOW <= moment <= NOW + LONGEST_WAIT
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", "86401", "-5", "soon", "²", "1e9", "2026-13-45"])
+def test_a_wait_that_cannot_be_meant_is_no_wait(text: str) -> None:
+    assert come_back({"retry-after": text}, NOW) is None
+
+
+@pytest.mark.parametrize("asked", [10, 25])
+def test_a_rate_lets_so_many_through_and_then_one_as_each_leaves(asked: int) -> None:
+    now = 0.0
+    rate = Rate(10, 5.0, clock=lambda: now)
+    waits = [rate.wait(PATIENCE) for _ in range(asked)]
+    assert waits == [5.0 * (number // 10) for number in range(asked)]
+
+
+def test_a_rate_far_off_takes_no_place() -> None:
+    now = 0.0
+    rate = Rate(1, 3600.0, clock=lambda: now)
+    assert [rate.wait(PATIENCE) for _ in range(3)] == [0.0, 3600.0, 3600.0]
+    now = 3600.0
+    assert rate.wait(PATIENCE) == 0.0
+
+
+def test_the_client_keeps_to_its_rate(service: StandIn, clock: Clock) -> None:
+    rate = Rate(2, 10.0, clock=clock.seconds)
+    with client(service.url, clock, rate=rate) as asking:
+        for _ in range(5):
+            asking.get_json("/posts")
+    assert clock.slept == [10.0, 10.0]
+    with client(service.url, clock, rate=Rate(1, 3600.0)) as asking:
+        asking.get_json("/posts")
+        with pytest.raises(RetryLater) as caught:
+            asking.get_json("/posts")
+    assert caught.value.after
+    assert timedelta(minutes=59) < caught.value.after - clock.now <= timedelta(hours=1)
+
+
+def test_a_rate_holds_for_all_threads_together() -> None:
+    rate = Rate(50, 1000.0, clock=lambda: 0.0)
+    free: list[float] = []
+
+    def ask() -> None:
+        free.extend(rate.wait(2000.0) for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(free) == [0.0] * 50 + [1000.0] * 50
+
+
+# --- refusals --------------------------------------------------------------------------------------
+
+CORRECT = ": correct the credentials in the connection some_api"
+REFUSALS = {
+    "401": (Answer(b'{"error":"bad token"}', 401), "accept who asks (HTTP 401: bad token)" + CORRECT),
+    "403": (Answer(b'{"detail":"not for you"}', 403), "allow this (HTTP 403: not for you)" + CORRECT),
+    "404": (Answer(b"{}", 404), "/posts (HTTP 404): correct the job's `query` or `options`"),
+    "410": (Answer(b"gone away", 410, "text/plain"), "(HTTP 410: gone away)"),
+    "400": (Answer(b'{"errors":[{"message":"bad"},{"message":"bad"}]}', 400), "(HTTP 400: bad): correct"),
+    "a redirect": (
+        Answer(status=302, headers={"Location": "https://else.where/"}),
+        "to https://else.where/)",
+    ),
+    "a page that blocks": (Answer(b"<!DOCTYPE html><p>captcha", 403, "text/html"), "something in between"),
+    "a page, no data": (Answer(b"<html>log in</html>", 200, "text/html"), "a web page instead of JSON"),
+    "another kind": (Answer(b"GIF89a", 200, "image/gif"), "image/gif instead of JSON"),
+}
+
+
+@pytest.mark.parametrize(("answer", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_stops_at_once_and_says_what_to_do(
+    service: StandIn, clock: Clock, answer: Answer, message: str
+) -> None:
+    service.answer = lambda _: answer
+    with (
+        client(service.url, clock, connection="some_api") as asking,
+        pytest.raises(Stop) as caught,
+    ):
+        asking.get_json("/posts", {"key": "SECRET"})
+    assert message in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+    assert (len(service.asked), clock.slept) == (1, [])
+
+
+def test_without_a_connection_the_refusal_says_where_to_name_one(service: StandIn, clock: Clock) -> None:
+    service.answer = lambda _: Answer(status=401)
+    with client(service.url, clock) as asking, pytest.raises(Stop, match="`source_connection`"):
+        asking.get_json("/posts")
+
+
+def test_what_a_source_knows_better_comes_first(service: StandIn, clock: Clock) -> None:
+    def judge(_: object) -> None:
+        raise RetryLater("The quota is used up until midnight.", LATER)
+
+    service.answer = lambda _: Answer(b'{"error":"quotaExceeded"}', 403)
+    with client(service.url, clock, judge=judge) as asking, pytest.raises(RetryLater, match="midnight"):
+        asking.get_json("/posts")
+
+
+def test_redirects_are_followed_where_a_source_wants_that(service: StandIn, clock: Clock) -> None:
+    service.answer = lambda asked: (
+        Answer(b"<rss/>", kind="text/xml")
+        if asked.path == "/new"
+        else Answer(status=301, headers={"Location": "/new"})
+    )
+    with client(service.url, clock, follow=True) as asking:
+        assert asking.get("/old").body == b"<rss/>"
+    service.answer = lambda _: Answer(status=301, headers={"Location": "/old"})
+    with client(service.url, clock, follow=True) as asking, pytest.raises(Stop, match="TooManyRedirects"):
+        asking.get("/old")
+
+
+def test_a_server_nobody_vouches_for_is_refused(authority: Authority, clock: Clock) -> None:
+    with (
+        StandIn(lambda _: GOOD, context=authority.serve("127.0.0.1")) as service,
+        client(service.url, clock) as asking,
+        pytest.raises(Stop, match="does not prove that it is"),
+    ):
+        asking.get_json("/posts")
+    assert clock.slept == []
+
+
+def test_an_answer_without_end_is_not_taken_into_memory(clock: Clock) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b" " * (1 << 20)
+
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers={"Content-Type": "application/json"}, content=endless())
+    )
+    with (
+        client("http://127.0.0.1", clock, transport=transport) as asking,
+        pytest.raises(Stop, match=f"{LARGEST >> 20} MiB"),
+    ):
+        asking.get_json("/posts")
+
+
+# --- addresses and JSON ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("credentials", "expected"),
+    [
+        ({}, "https://default.example"),
+        ({"host": None}, "https://default.example"),
+        ({"host": "mastodon.example"}, "https://mastodon.example"),
+        ({"host": "mastodon.example/"}, "https://mastodon.example"),
+        ({"host": "mastodon.example", "schema": "http"}, "http://mastodon.example"),
+        ({"host": "mastodon.example", "port": 8443}, "https://mastodon.example:8443"),
+        ({"host": "http://127.0.0.1:81", "password": "x", "port": 82}, "http://127.0.0.1:81"),
+        ({"host": "http://localhost", "password": "x", "port": 82}, "http://localhost:82"),
+        ({"host": "https://example.com/api/"}, "https://example.com/api"),
+    ],
+)
+def test_the_connection_says_where_the_service_is(credentials: dict[str, Any], expected: str) -> None:
+    assert address(credentials, "https://default.example") == expected
+
+
+@pytest.mark.parametrize("host", ["ftp://example.com", "https://", "http://exa mple:x", "http://h:99999999"])
+def test_a_host_that_is_no_address_stops(host: str) -> None:
+    with pytest.raises(Stop, match="no address"):
+        address({"host": host}, "")
+
+
+def test_a_password_does_not_cross_the_network_in_clear() -> None:
+    with pytest.raises(Stop, match="in clear"):
+        address({"host": "http://example.com", "password": "x"}, "")
+
+
+def test_half_surrogates_and_large_numbers_are_read() -> None:
+    assert decode(b'{"text": "\\ud83d", "id": 123456789012345678901234567890}') == {
+        "text": "\ud83d",
+        "id": 123456789012345678901234567890,
+    }
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=10))
+def test_on_one_line_json_says_the_same(value: Any) -> None:
+    text = json.dumps(value, indent=1).replace("\n", "\r\n").encode()
+    line = one_line(text)
+    assert b"\n" not in line
+    assert b"\r" not in line
+    assert decode(line) == value
+
+
+@given(st.binary(max_size=300))
+def test_whatever_a_refusal_holds_becomes_one_short_printable_line(body: bytes) -> None:
+    from etl_callables.verdict import Answer as Received
+
+    for kind in ("application/json", "text/plain", "text/html"):
+        line = said(Received(400, {"content-type": kind}, body, "http://x"))
+        assert len(line) <= 300
+        assert line == "" or line.isprintable()
