@@ -124,8 +124,12 @@ class _Reader:
         return self._place(faults, layers) if faults else self._job(job_id, layers, parts)
 
     def _layer(self, file: str) -> Layer | Problem:
+        path = os.path.join(self._root, file)  # noqa: PTH118  hot path
+        if os.path.islink(path) and not _inside(path, self._root, file):  # noqa: PTH114  hot path
+            message = "this file is a link out of the folder of jobs, and those are not followed"
+            return Problem(file, 1, 1, message, "linked-file", "put the file itself here")
         try:
-            with open(os.path.join(self._root, file), "rb") as source:  # noqa: PTH118, PTH123  hot path
+            with open(path, "rb") as source:  # noqa: PTH123  hot path
                 data = source.read(MAX_BYTES + 1)
                 if len(data) > MAX_BYTES:
                     data += source.read(1)  # enough to tell that it is too large
@@ -202,6 +206,12 @@ class _Reader:
             **plain,
             **parts,
         )
+
+
+def _inside(path: str, root: str, file: str) -> bool:
+    """Whether a link stays among the jobs: what it led to elsewhere would be shown to whoever checks it."""
+    jobs = os.path.realpath(os.path.join(root, file.partition("/")[0]))  # noqa: PTH118  as its caller
+    return os.path.realpath(path).startswith(jobs + os.sep)
 
 
 _PLAIN: Final = (

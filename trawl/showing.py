@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import click
 
-from etl_callables.errors import NothingToDo
-from etl_callables.run import Run, object_key
 from schemas.bucket import place_of
 from schemas.folder import SUFFIXES
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import job_path, read_job
-from schemas.schedule import describe, next_after, window_at, window_before
+from schemas.schedule import describe, window_before
 from schemas.window import Window
 from schemas.words import nearest, short
 from schemas.zone import zone
-from trawl.request import ask
+from trawl.coming import Coming, next_runs, windows_from
 
 RUNS = 5
 
@@ -78,56 +75,31 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 
 def _runs(job: Job, now: datetime) -> tuple[str, list[tuple[str, ...]]]:
     """What the runs to come do; of a job whose range is over or that runs when asked, what they may."""
+    rows = next_runs(job, now, RUNS)
+    heading = "Next runs"
+    if not rows:
+        since = job.date_range.since
+        first = since if since is not None and since < now else window_before(job.schedule, now).start
+        rows = windows_from(job, first, RUNS)
+        heading = "Its date range is over; a backfill of it begins with"
+        if job.schedule.cron is None:
+            heading = "Runs when asked, for example"
     place = zone(job.schedule.timezone)
-    rows = list(_next_runs(job, now, place))
-    if rows:
-        return "Next runs", rows
-    since = job.date_range.since
-    first = since if since is not None and since < now else window_before(job.schedule, now).start
-    rows = [
-        ("by hand", _span(window, place), _object(job, window)) for window in _windows(job, first) if window
-    ]
-    if job.schedule.cron is None:
-        return "Runs when asked, for example", rows
-    return "Its date range is over; a backfill of it begins with", rows
+    bucket = place_of(job.bucket, job.root)
+    return heading, [_row(run, place, bucket) for run in rows]
 
 
-def _next_runs(job: Job, now: datetime, place: tzinfo) -> Iterator[tuple[str, ...]]:
-    moment = next_after(job.schedule, now)
-    for _ in range(RUNS):
-        if moment is None:
-            return
-        interval = window_before(job.schedule, moment)
-        until = job.date_range.until
-        if job.date_range.each_run == "interval" and until is not None and interval.start >= until:
-            return
-        yield (_clock(moment, place), *_outcome(job, interval, place))
-        moment = next_after(job.schedule, moment)
+def _row(run: Coming, place: tzinfo, bucket: str) -> tuple[str, ...]:
+    when = "by hand" if run.moment is None else clock(run.moment, place)
+    where = f"{bucket}/{run.key}" if run.key else "nothing to do before the date range"
+    return when, span(run.window, place), where
 
 
-def _outcome(job: Job, interval: Window, place: tzinfo) -> tuple[str, str]:
-    try:
-        asked = ask(job, interval)
-    except NothingToDo:
-        return _span(interval, place), "nothing to do before the date range"
-    return _span(asked.window, place), _object(job, asked.window)
+def span(window: Window, place: tzinfo) -> str:
+    """A window by the clocks of a zone."""
+    return f"{clock(window.start, place)} to {clock(window.end, place)}"
 
 
-def _windows(job: Job, first: datetime) -> Iterator[Window | None]:
-    window = window_at(job.schedule, first)
-    for _ in range(RUNS):
-        clipped = window.clip(job.date_range.since, job.date_range.until)
-        yield clipped
-        window = window_at(job.schedule, window.end)
-
-
-def _object(job: Job, window: Window) -> str:
-    return f"{place_of(job.bucket, job.root)}/{object_key(job, window, Run())}"
-
-
-def _span(window: Window, place: tzinfo) -> str:
-    return f"{_clock(window.start, place)} to {_clock(window.end, place)}"
-
-
-def _clock(moment: datetime, place: tzinfo) -> str:
+def clock(moment: datetime, place: tzinfo) -> str:
+    """A moment, to the minute, by the clocks of a zone."""
     return f"{moment.astimezone(place):%Y-%m-%d %H:%M}"
