@@ -78,8 +78,8 @@ def made_up(
     ]
 
 
-def rendered(post: Post, fields: Collection[str]) -> dict[str, Any]:
-    """A post as the API writes it, with the fields asked for."""
+def rendered(post: Post, shown: Collection[str]) -> dict[str, Any]:
+    """A post as the API writes it, with the fields and references asked for."""
     at = post.text.find("#sample")
     refers = {"replied_to": post.reply, "quoted": post.quote, "retweeted": post.repost}
     everything: dict[str, Any] = {
@@ -101,12 +101,9 @@ def rendered(post: Post, fields: Collection[str]) -> dict[str, Any]:
     if post.photos:
         everything["attachments"] = {"media_keys": media_keys(post)}
     if any(refers.values()):
-        # No field of its own: the API adds it to every post that refers to others.
-        found = [{"type": kind, "id": to} for kind, to in refers.items() if to]
-        everything["referenced_posts"] = found
+        everything["referenced_posts"] = [{"type": kind, "id": to} for kind, to in refers.items() if to]
     if post.note:
         everything["note_post"] = {"text": post.note}
-    shown = {*fields, "author_id", "referenced_posts"}
     return {
         "id": post.id,
         "text": post.text,
