@@ -18,7 +18,6 @@ from dagfactory.dagbuilder import DagBuilder
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import job_path, read_job, read_jobs
-from schemas.schedule import window_at
 from trawl.page import page
 from trawl.timetable import ScrapeTimetable
 
@@ -97,7 +96,6 @@ def config_of(job: Job) -> dict[str, Any]:
         "description": job.description,
         "doc_md": page(job),
         "schedule": ScrapeTimetable.of(job),
-        "start_date": _start_date(job),
         "catchup": job.backfill,
         "max_active_runs": 1 if job.date_range.each_run == "whole" else 4,
         "tags": list(job.tags),
@@ -113,12 +111,6 @@ def config_of(job: Job) -> dict[str, Any]:
             for step, before in zip(STEPS, (None, *STEPS), strict=False)
         },
     }
-
-
-def _start_date(job: Job) -> Any:
-    """The start of the first window that holds any of the job's range (None: no beginning)."""
-    since = job.date_range.since
-    return None if since is None else window_at(job.schedule, since).start
 
 
 def _default_args(job: Job) -> dict[str, Any]:

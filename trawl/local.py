@@ -49,6 +49,9 @@ def environment(root: Path, home: Path | None = None, port: int = 8080) -> dict[
         "AIRFLOW__API_AUTH__JWT_SECRET": secret,
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        # A deleted job goes within half a minute, not two.
+        "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "10",
+        "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "15",
     }
 
 

@@ -21,17 +21,24 @@ class ScrapeTimetable(Timetable):
     Decoding is cheap on purpose: a scheduler decodes every DAG's timetable again and again.
     """
 
-    def __init__(self, schedule: Schedule, until: datetime | None, description: str) -> None:
+    def __init__(
+        self, schedule: Schedule, since: datetime | None, until: datetime | None, description: str
+    ) -> None:
         self._schedule = schedule
+        self._since = since
         self._until = until
         self.description = description
         self.can_be_scheduled = self.periodic = schedule.cron is not None
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """The timetable of a job; it ends with the job's range unless each run takes all of it."""
+        """The timetable of a job: over its range, and on after it where each run takes all of that.
+
+        The range is not told Airflow as start and end dates: it would create a run by hand before a
+        start date without any tasks and call it a success.
+        """
         until = job.date_range.until if job.date_range.each_run == "interval" else None
-        return cls(job.schedule, until, describe(job.schedule))
+        return cls(job.schedule, job.date_range.since, until, describe(job.schedule))
 
     @property
     def summary(self) -> str:
@@ -42,16 +49,17 @@ class ScrapeTimetable(Timetable):
             "cron": self._schedule.cron,
             "timezone": self._schedule.timezone,
             "text": self._schedule.text,
-            "until": self._until.timestamp() if self._until else None,
+            "since": _stored(self._since),
+            "until": _stored(self._until),
             "description": self.description,
         }
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Self:
-        until = data["until"]
         return cls(
             Schedule(data["cron"], data["timezone"], data["text"]),
-            None if until is None else datetime.fromtimestamp(until, UTC),
+            _restored(data["since"]),
+            _restored(data["until"]),
             data["description"],
         )
 
@@ -59,7 +67,7 @@ class ScrapeTimetable(Timetable):
         return isinstance(other, ScrapeTimetable) and self.serialize() == other.serialize()
 
     def __hash__(self) -> int:
-        return hash((self._schedule, self._until))
+        return hash((self._schedule, self._since, self._until))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: nothing in it changes, and DAG builders copy whatever they are handed."""
@@ -80,6 +88,8 @@ class ScrapeTimetable(Timetable):
         if self._schedule.cron is None:
             return None
         candidates = []
+        if self._since is not None:
+            candidates.append(window_at(self._schedule, self._since))
         if last_automated_data_interval is not None:
             # The last run's end is a boundary unless the schedule was edited meanwhile; then the
             # next window is the first whole one of the new schedule that repeats nothing.
@@ -104,6 +114,14 @@ class ScrapeTimetable(Timetable):
             return window
         follower = next_after(self._schedule, window.end)
         return Window(window.end, follower) if follower else window
+
+
+def _stored(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _restored(stored: float | None) -> datetime | None:
+    return None if stored is None else datetime.fromtimestamp(stored, UTC)
 
 
 def _interval(window: Window) -> DataInterval:

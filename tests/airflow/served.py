@@ -129,14 +129,11 @@ def served_project(root: Path) -> Iterator[Airflow]:
 
 
 def processes_of(root: Path) -> list[int]:
-    """The processes whose Airflow is the one in `root`."""
+    """The processes that work in `root`, orphans too: what a title covers up, the folder still tells."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if (
-                entry.name.isdecimal()
-                and f"AIRFLOW_HOME={root}/".encode() in (entry / "environ").read_bytes()
-            ):
+            if entry.name.isdecimal() and (entry / "cwd").readlink().is_relative_to(root):
                 found.append(int(entry.name))
     return found
 

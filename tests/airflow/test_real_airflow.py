@@ -69,7 +69,9 @@ def finished(served: Airflow, dag_id: str, runs: int) -> bool:
 
 def test_up_prints_where_to_look_and_listens_on_this_machine_alone(served: Airflow) -> None:
     assert f"http://127.0.0.1:{served.port}" in served.banner
-    addresses = listening(processes_of(served.root))
+    processes = processes_of(served.root)
+    assert len(processes) > 4  # `up` itself, the scheduler, the processor, the triggerer, the API server
+    addresses = listening(processes)
     assert f"127.0.0.1:{served.port}" in addresses
     assert {address.rpartition(":")[0] for address in addresses} == {"127.0.0.1"}
 
@@ -179,7 +181,8 @@ def test_nothing_about_the_jobs_leaves_the_machine(served: Airflow, outbound: li
 
 
 def test_the_witness_of_the_promise_above_would_see_usage_data(outbound: list[str]) -> None:
-    code = "from dagfactory.telemetry import emit_usage_metrics_if_enabled as e; e('dag_run', {})"
+    about = {"status": "success", "dag_hash": "0", "task_count": 3}
+    code = f"from dagfactory.telemetry import emit_usage_metrics_if_enabled as e; e('dag_run', {about})"
     env = {name: value for name, value in os.environ.items() if name not in QUIET}
     before = len(outbound)
     subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True)
