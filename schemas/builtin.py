@@ -11,16 +11,19 @@ from schemas.shape import schema
 
 
 @cache
-def builtin_values(source: str | None) -> Mapping[str, Any]:
-    """Dotted path to value, for a job with that source; mappings are not values, their parts are."""
+def builtin_values(source: str | None, via: str | None = None) -> Mapping[str, Any]:
+    """Dotted path to value, for a job with that source and provider (None: the source's usual one).
+
+    Mappings are not values, their parts are.
+    """
     root = schema()
     values: dict[str, Any] = {}
     _collect(root["properties"], "", values)
-    branch = _branch(root, source)
-    if branch is not None:
+    for branch in branches(source, via):
         _collect(branch["properties"], "", values)
-        options = root["$defs"][branch["properties"]["options"]["$ref"].removeprefix("#/$defs/")]
-        _collect(options["properties"], "options.", values)
+        if "options" in branch["properties"]:
+            options = root["$defs"][branch["properties"]["options"]["$ref"].removeprefix("#/$defs/")]
+            _collect(options["properties"], "options.", values)
     return MappingProxyType(values)
 
 
@@ -32,8 +35,14 @@ def _collect(properties: dict[str, Any], prefix: str, values: dict[str, Any]) ->
             _collect(part["properties"], f"{prefix}{name}.", values)
 
 
-def _branch(root: dict[str, Any], source: str | None) -> dict[str, Any] | None:
-    for rule in root["allOf"]:
-        if rule["if"]["properties"]["source"]["const"] == source:
-            return dict(rule["then"])
-    return None
+def branches(source: str | None, via: str | None = None) -> list[dict[str, Any]]:
+    """What the schema adds for a source, and for its provider where that makes a difference."""
+    found = []
+    for rule in schema()["allOf"]:
+        condition = rule["if"]
+        asked = {name: part.get("const") for name, part in condition["properties"].items()}
+        # A condition that lets `via` be absent is about the source's usual provider.
+        said = via or (asked.get("via") if "via" not in condition["required"] else None)
+        if asked == {"source": source} or asked == {"source": source, "via": said}:
+            found.append(dict(rule["then"]))
+    return found

@@ -44,8 +44,10 @@ def judge(
         if fault.path and not fault.at_key:
             blamed.add(fault.path)
     faults = [fault for fault in faults if not _renamed(fault, faults)]
-    source = layers.value.get("source")
-    builtin = builtin_values(source if isinstance(source, str) else None)
+    source, via = (
+        said if isinstance(said := layers.value.get(name), str) else None for name in ("source", "via")
+    )
+    builtin = builtin_values(source, via)
     draft = Draft(job_id, root, layers.value, builtin, blamed)
     parts = understand(draft)
     heard = {fault.path for fault in draft.faults}

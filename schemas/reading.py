@@ -181,7 +181,7 @@ class _Reader:
     def _job(self, job_id: str, layers: Layers, parts: dict[str, Any]) -> Job:
         own, value = layers.own, layers.value
         values, origins = written(layers)
-        builtin = builtin_values(value["source"])
+        builtin = builtin_values(value["source"], value.get("via"))
         for name, default in builtin.items():
             if name not in values and not (name == "columns" and "columns" in value):
                 values[name] = default

@@ -106,6 +106,8 @@ def compile_schema(root: dict[str, Any], part: dict[str, Any]) -> Check:
 
 
 def _is(kind: str, value: Any) -> bool:
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "integer":
         number = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         return number and not isinstance(value, bool)

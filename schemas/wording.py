@@ -12,6 +12,7 @@ from schemas.words import did_you_mean, either, nearest, short, shown
 _TYPES: Final = {
     "string": "text",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
     "array": "a list",
     "object": "a mapping of names to values",
@@ -72,6 +73,8 @@ def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
         if digits.isascii() and digits.isdigit() and "__" not in value:
             return "leave the quotes out" if digits == value else f"write {short(digits)}"
         return "write it in decimal digits"
+    if kinds == ("number",) and isinstance(value, str):
+        return "leave the quotes, the currency and the commas out"
     if kinds == ("array",) and isinstance(value, str):
         return f"write [{short(value)}]"
     return ""

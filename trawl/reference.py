@@ -59,13 +59,16 @@ def _sources(schema: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "## What each source adds"
     for branch in schema["allOf"]:
-        source = branch["if"]["properties"]["source"]["const"]
-        then = branch["then"]
+        condition, then = branch["if"]["properties"], branch["then"]
+        if not condition.keys() <= {"source", "via"}:
+            continue  # a rule about other fields, which their descriptions tell
+        via = f", via: {condition['via']['const']}" if "via" in condition else ""
         yield ""
-        yield f"### source: {source}"
+        yield f"### source: {condition['source']['const']}{via}"
         yield ""
-        providers = then["properties"]["via"]["enum"]
-        yield f"- Providers (`via`): {', '.join(f'`{provider}`' for provider in providers)}"
+        if "via" in then["properties"]:
+            providers = then["properties"]["via"]["enum"]
+            yield f"- Providers (`via`): {', '.join(f'`{provider}`' for provider in providers)}"
         if "required" in then:
             yield f"- Also required: {', '.join(f'`{name}`' for name in then['required'])}"
         options = _resolved(then["properties"].get("options", {}), schema)
@@ -94,6 +97,7 @@ def _type(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return {
         "string": "text",
         "integer": "a whole number",
+        "number": "a number",
         "boolean": "`true` or `false`",
         "object": "a mapping",
     }[kind]
