@@ -43,6 +43,6 @@ def branches(source: str | None, via: str | None = None) -> list[dict[str, Any]]
         asked = {name: part.get("const") for name, part in condition["properties"].items()}
         # A condition that lets `via` be absent is about the source's usual provider.
         said = via or (asked.get("via") if "via" not in condition["required"] else None)
-        if asked == {"source": source} or asked == {"source": source, "via": said}:
+        if asked in ({"source": source}, {"source": source, "via": said}):
             found.append(dict(rule["then"]))
     return found
