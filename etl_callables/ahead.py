@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,37 +20,34 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
 
     What the producer raises is raised here. Leaving the loop early stops the producer.
     """
-    waiting: queue.Queue[object] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def offer(item: object) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def produce() -> None:
-        try:
-            for item in items:
-                offer(item)
-                if stopped.is_set():
-                    return
-            offer(_END)
-        except BaseException as problem:  # noqa: BLE001 (it is raised where the items are used)
-            offer(_Raised(problem))
-
-    thread = threading.Thread(target=produce, name="trawl-ahead", daemon=True)
-    thread.start()
+    producer = _Producer(items, depth)
     try:
-        while (item := waiting.get()) is not _END:
-            if isinstance(item, _Raised):
-                raise item.problem
-            yield item  # type: ignore[misc]  # only items and the two marks are ever offered
+        yield from producer.items()
     finally:
-        stopped.set()
-        thread.join()
+        producer.stop()
+
+
+def side_by_side(parts: Iterable[Iterable[T]], threads: int, depth: int = 2) -> Iterator[T]:
+    """The items of all parts, in the order of the parts, `threads` of which are produced at a time.
+
+    Each part is at most `depth` items ahead of its use. What a part raises is raised when its turn
+    comes. Leaving the loop early stops all of them.
+    """
+    running: deque[_Producer[T]] = deque()
+    waiting = iter(parts)
+    try:
+        while True:
+            while len(running) < threads and (part := next(waiting, None)) is not None:
+                running.append(_Producer(part, depth))
+            if not running:
+                return
+            yield from running[0].items()
+            running.popleft().stop()
+    finally:
+        for producer in running:
+            producer.ask_to_stop()
+        for producer in running:
+            producer.stop()
 
 
 def in_order(function: Callable[[T], R], items: Iterable[T], threads: int = 2) -> Iterator[R]:
@@ -63,6 +60,48 @@ def in_order(function: Callable[[T], R], items: Iterable[T], threads: int = 2) -
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+
+
+class _Producer(Generic[T]):
+    """A thread that produces items until it is stopped."""
+
+    def __init__(self, items: Iterable[T], depth: int) -> None:
+        self._items = items
+        self._waiting: queue.Queue[object] = queue.Queue(depth)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._produce, name="trawl-ahead", daemon=True)
+        self._thread.start()
+
+    def items(self) -> Iterator[T]:
+        while (item := self._waiting.get()) is not _END:
+            if isinstance(item, _Raised):
+                raise item.problem
+            yield item  # type: ignore[misc]  # only items and the two marks are ever offered
+
+    def ask_to_stop(self) -> None:
+        self._stopped.set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _produce(self) -> None:
+        try:
+            for item in self._items:
+                self._offer(item)
+                if self._stopped.is_set():
+                    return
+            self._offer(_END)
+        except BaseException as problem:  # noqa: BLE001 (it is raised where the items are used)
+            self._offer(_Raised(problem))
+
+    def _offer(self, item: object) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._waiting.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
 
 
 class _Raised:

@@ -24,6 +24,7 @@ import msgspec
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.run import Run
+from etl_callables.sources import Request
 from etl_callables.verdict import Answer, Service, come_back, exhausted, verdict
 
 PATIENCE: Final = 30.0
@@ -81,6 +82,17 @@ def address(credentials: Mapping[str, Any], default: str) -> str:
     if url.scheme == "http" and credentials.get("password") and not _is_loopback(url.host):
         raise Stop(f"The source connection would send its password to {host} in clear: use https.")
     return str(url).rstrip("/")
+
+
+def _timeout(credentials: Mapping[str, Any]) -> float:
+    extra = credentials.get("extra")
+    value = extra.get("timeout", TIMEOUT) if isinstance(extra, Mapping) else TIMEOUT
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= DEADLINE:
+        raise Stop(
+            f"The extra of the source connection has the timeout {value!r}:"
+            f" write a number of seconds up to {DEADLINE:.0f}."
+        )
+    return float(value)
 
 
 def _is_loopback(host: str) -> bool:
@@ -148,6 +160,16 @@ class Client:
             transport=self.transport,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
         )
+
+    @classmethod
+    def of(cls, name: str, home: str, request: Request, run: Run, **more: Any) -> Self:
+        """A client for a job's request: `home`, unless its source connection has another host.
+
+        The connection's extra may have `timeout`, in seconds.
+        """
+        base = address(request.credentials, home)
+        timeout = _timeout(request.credentials)
+        return cls(name, base, run, connection=request.connection, **{"timeout": timeout, **more})
 
     def __enter__(self) -> Self:
         return self

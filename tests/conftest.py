@@ -6,7 +6,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from tests.sources.conformance.table import pytest_runtest_makereport, pytest_terminal_summary
 from trawl.local import QUIET
+
+__all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
 
 # Airflow reads its settings when it is first imported, which any test may be the first to do. Each
 # worker of a parallel run has a home of its own.

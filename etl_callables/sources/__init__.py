@@ -8,12 +8,14 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
+from etl_callables.cost import Cost, Purse
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from schemas.window import Window
 
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "archive": {"files": "etl_callables.sources.archive"},
+    "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
     "twitter": {"snscrape": "etl_callables.sources.twitter_snscrape"},
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""
@@ -26,7 +28,7 @@ class Request:
     `limit` is how many posts the run will keep at most, None for all there are; a source may use
     it to ask for smaller pages, but it is `extract` that holds it exactly. `folder` is the absolute
     folder of the job's file. `credentials` are the values of the job's source connection, whose name
-    `connection` has for messages.
+    `connection` has for messages. A source that charges takes from the `purse` before it asks.
     """
 
     query: str | None
@@ -36,6 +38,7 @@ class Request:
     folder: str = ""
     credentials: Mapping[str, Any] = field(default_factory=dict)
     connection: str = ""
+    purse: Purse = field(default_factory=Purse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ class Page:
 
     `bodies` are JSON texts, each on a single line (a newline in JSON is only ever white space);
     `cursor` is what to ask with for the page after this one, None when this is the last;
-    `truncated` says, on a last page, why the source ends before the window does, if it does.
+    `truncated` says, on a last page, why the source ends before the window does, if it does; `cost`
+    is what the answer cost, None where nothing does.
     """
 
     bodies: tuple[bytes, ...]
     cursor: str | None
     truncated: str | None = None
+    cost: Cost | None = None
 
 
 class Source(Protocol):

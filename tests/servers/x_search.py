@@ -1,7 +1,8 @@
 """X's search as snscrape asks for it, on loopback: a proxy that answers for twitter.com itself.
 
 Pages are data: a dict from cursor (None: the first) to a list of answers, given in turn, the last of
-them again and again. `asked` records the cursor of every search that arrives, whatever becomes of it.
+them again and again; `instead` has other answers, by the number of the search. `asked` records the
+cursor of every search that arrives, whatever becomes of it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Search:
         self.pages = pages
         self.asked: list[str | None] = []
         self.queries: list[str] = []
+        self.instead: dict[int, Answer] = {}
         self.token: Answer = Answer(b'{"guest_token":"42"}')
         self.home: Answer = Answer(b"<html>no token here</html>", kind="text/html")
         self.closing = threading.Event()
@@ -89,9 +91,11 @@ class Search:
     def answer(self, at: str | None, query: str) -> Answer:
         """What comes next at a cursor."""
         with self._lock:
-            turn = self.asked.count(at)
+            turn, number = self.asked.count(at), len(self.asked)
             self.asked.append(at)
             self.queries.append(query)
+        if number in self.instead:
+            return self.instead[number]
         answers = self.pages[at]
         return answers[min(turn, len(answers) - 1)]
 

@@ -1,0 +1,23 @@
+"""Every source under test: one module each, which has its `CASE`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from tests.sources.conformance.case import Case
+
+MODULES = {
+    ("archive", "files"): "archive_files",
+    ("hackernews", "algolia"): "hackernews_algolia",
+    ("twitter", "snscrape"): "twitter_snscrape",
+}
+"""(source, via) -> module of this folder."""
+
+
+def case_of(source: str, via: str) -> Case:
+    case: Case = import_module(f"tests.sources.conformance.{MODULES[source, via]}").CASE
+    assert (case.source, case.via) == (source, via)
+    return case
+
+
+CASES = [case_of(*name) for name in MODULES]

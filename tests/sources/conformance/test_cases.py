@@ -1,0 +1,33 @@
+"""Every source is held to the promises, and the table tells what the suite found."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from etl_callables.sources import SOURCES
+from tests.sources.conformance import table
+from tests.sources.conformance.cases import MODULES
+
+
+def test_every_source_has_a_case() -> None:
+    assert set(MODULES) == {(source, via) for source, providers in SOURCES.items() for via in providers}
+
+
+def report(*about: str) -> SimpleNamespace:
+    return SimpleNamespace(user_properties=[(table.NAME, list(about))])
+
+
+def test_of_several_tests_of_a_cell_the_worst_counts() -> None:
+    one, two = ("1", "exact", "a", "x"), ("1", "exact", "b", "y")
+    stats = {
+        "passed": [report(*one), report(*one), report(*two)],
+        "skipped": [report(*two), report("2", "deep", "a", "x")],
+        "failed": [report(*one)],
+        "error": [report("2", "deep", "b", "y")],
+    }
+    assert table.markdown(table.cells(stats)) == [
+        "| promise | a (x) | b (y) |",
+        "|---|---|---|",
+        "| 1 exact | NO | yes |",
+        "| 2 deep | n/a | NO |",
+    ]

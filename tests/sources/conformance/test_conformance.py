@@ -1,0 +1,314 @@
+"""What every source promises, each source held to each promise against its service on loopback."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.extraction import REPEATED
+from etl_callables.post import Post, Skipped
+from schemas.window import Window
+from tests.servers.authority import Authority
+from tests.servers.made import around, made
+from tests.servers.standin import Answer
+from tests.sources.conformance.case import Case
+from tests.sources.conformance.cases import CASES
+from tests.sources.conformance.trial import Killed, Stage
+
+DAY = Window(datetime(2026, 6, 30, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))
+
+pytestmark = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@pytest.fixture
+def stage(case: Case, tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(case, tmp_path, authority, monkeypatch, DAY)
+
+
+def promise(number: int, check: str) -> Callable[[Any], Any]:
+    return pytest.mark.promise(str(number), check)
+
+
+def ids(rows: list[dict[str, Any]]) -> list[int]:
+    """The numbers of the made-up posts, from identifiers of any service."""
+    return [int(re.findall(r"[0-9]+", row["id"])[-1]) for row in rows]
+
+
+# --- 1: exact ---------------------------------------------------------------------------------------
+
+
+@promise(1, "limit exact")
+@pytest.mark.parametrize("limit", [1, 25, 30, 100])
+def test_a_run_keeps_exactly_the_limit(stage: Stage, limit: int) -> None:
+    posts = made(35, DAY)
+    with stage.trial(posts, limit=limit) as trial:
+        manifest, rows = trial.whole()
+    assert len(rows) == manifest.counts.kept == min(limit, 35)
+    assert ids(rows) == sorted(post.number for post in posts)[-limit:]
+
+
+@promise(1, "inside the window")
+def test_every_post_lies_in_the_window(stage: Stage) -> None:
+    posts = around(DAY)
+    with stage.trial(posts) as trial:
+        _, rows = trial.whole()
+    assert ids(rows) == [11, 12]
+    assert [row["created_at"] for row in rows] == [DAY.start, DAY.end - timedelta(seconds=1)]
+
+
+@promise(1, "newest and oldest known")
+def test_the_manifest_knows_the_newest_and_the_oldest(stage: Stage) -> None:
+    posts = made(23, DAY)
+    with stage.trial(posts) as trial:
+        manifest, rows = trial.whole()
+    assert (manifest.first_post, manifest.last_post) == (posts[-1].created, posts[0].created)
+    assert (manifest.complete, manifest.truncated, len(rows)) == (True, None, 23)
+
+
+@promise(1, "unique when pages overlap")
+@pytest.mark.parametrize("limit", [None, 20])
+def test_posts_that_the_service_repeats_are_kept_once(stage: Stage, case: Case, limit: int | None) -> None:
+    if not case.overlaps:
+        pytest.skip("pages cannot overlap")
+    posts = made(35, DAY)
+    with stage.trial(posts, overlap=3, limit=limit) as trial:
+        manifest, rows = trial.whole()
+    assert ids(rows) == sorted(post.number for post in posts)[-(limit or 35) :]
+    assert manifest.counts.duplicate >= 0
+
+
+@promise(1, "ends when cursors loop")
+def test_a_loop_of_cursors_ends_and_is_told(stage: Stage, case: Case) -> None:
+    if not case.loops:
+        pytest.skip("there are no cursors that could loop")
+    posts = made(35, DAY)
+    with stage.trial(posts, loop=True) as trial:
+        manifest, rows = trial.whole()
+    assert ids(rows) == sorted(post.number for post in posts)
+    assert (manifest.truncated, manifest.complete) == (REPEATED, False)
+
+
+# --- 2: deep ----------------------------------------------------------------------------------------
+
+
+@promise(2, "deeper than one question")
+def test_a_window_deeper_than_the_service_is_covered_or_called_truncated(stage: Stage, case: Case) -> None:
+    if case.depth is None:
+        pytest.skip("the service gives all there is")
+    posts = made(case.depth * 4 + 3, DAY)
+    with stage.trial(posts, deep=True) as trial:
+        manifest, rows = trial.whole()
+    numbers = sorted(post.number for post in posts)
+    if case.covered:
+        assert ids(rows) == numbers
+        assert manifest.complete
+    else:
+        assert ids(rows) == numbers[-len(rows) :]
+        assert not manifest.complete
+        assert manifest.truncated
+
+
+# --- 3: faults --------------------------------------------------------------------------------------
+
+PASSING = {
+    "5xx": Answer(b'{"error":"oops"}', 503),
+    "reset": Answer(b'{"half a body": "and no more"}', fault="reset"),
+    "half a body": Answer(b'{"half a body": "and no more"}', fault="half"),
+    "timeout": Answer(b'{"half a body": "and no more"}', fault="stall"),
+    "malformed JSON": Answer(b'{"posts": [1, 2'),
+}
+STOPPING = {
+    "401": Answer(b'{"error":"who are you"}', 401),
+    "403": Answer(b'{"error":"not for you"}', 403),
+    "404": Answer(b'{"error":"no such thing"}', 404),
+    "a blocked page": Answer(b"<!DOCTYPE html><title>Just a moment</title>", 403, "text/html"),
+    "wrong content type": Answer(b"<html>hello</html>", 200, "text/html"),
+}
+RESETS = {
+    "Retry-After": {"Retry-After": "3600"},
+    "x-rate-limit-reset": {"x-rate-limit-reset": str(int(DAY.end.timestamp()) + 7200)},
+    "ratelimit-reset": {"ratelimit-reset": str(int(DAY.end.timestamp()) + 7200)},
+}
+
+
+def served_by_a_service(case: Case, fault: str) -> None:
+    if case.source == "archive" or fault in case.beside:
+        pytest.skip("the service cannot do that")
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=promise(3, f"{name}: later, at its cursor")) for name in PASSING]
+)
+def test_a_fault_in_mid_run_costs_no_page(stage: Stage, case: Case, fault: str) -> None:
+    """Whether it is waited out or handed to whoever schedules, all is there in the end, asked for once."""
+    served_by_a_service(case, fault)
+    posts = made(35, DAY)
+    with stage.trial(posts) as trial:
+        service = trial.served.service
+        assert service
+        trial.extract()
+        clean = len(service.asked)
+        # A limit makes another question of it, so that nothing is adopted; sources that fetch side by
+        # side ask one after another then.
+        trial.limit = 35
+        before = len(service.asked)
+        service.instead[before + 2] = PASSING[fault]
+        for _ in range(3):
+            try:
+                done = trial.extract()
+                break
+            except RetryLater:
+                continue
+        else:
+            pytest.fail("it never ended")
+        asked = len(service.asked) - before
+    assert done.posts == 35
+    assert done.complete
+    assert asked <= clean + 3 + case.ahead
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=promise(3, f"{name}: later, at its cursor")) for name in PASSING]
+)
+def test_a_fault_that_stays_is_for_later_and_loses_nothing(stage: Stage, case: Case, fault: str) -> None:
+    served_by_a_service(case, fault)
+    posts = made(35, DAY)
+    with stage.trial(posts, limit=35) as trial:
+        service = trial.served.service
+        assert service
+        service.instead.update(dict.fromkeys(range(2, 200), PASSING[fault]))
+        with pytest.raises(RetryLater):
+            trial.extract()
+        service.instead.clear()
+        done = trial.extract()
+    assert (done.posts, done.complete) == (35, True)
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=promise(3, f"{name}: stop")) for name in STOPPING]
+)
+@pytest.mark.parametrize("question", [0, 2])
+def test_a_refusal_stops_and_says_what_to_correct(
+    stage: Stage, case: Case, fault: str, question: int
+) -> None:
+    served_by_a_service(case, fault)
+    with stage.trial(made(35, DAY), limit=35) as trial:
+        service = trial.served.service
+        assert service
+        service.instead[question] = STOPPING[fault]
+        with pytest.raises(Stop) as caught:
+            trial.extract()
+        assert len(service.asked) <= question + 1 + case.ahead
+    said = str(caught.value)
+    assert said.endswith(".")
+    if fault in {"401", "403"}:
+        assert case.refusal in said
+    if fault == "404":
+        assert case.not_found in said
+
+
+@pytest.mark.parametrize(
+    "header", [pytest.param(name, marks=promise(3, f"429 with {name}: deferred")) for name in RESETS]
+)
+def test_a_long_wait_is_handed_over_and_goes_on_at_its_cursor(stage: Stage, case: Case, header: str) -> None:
+    served_by_a_service(case, "429")
+    if case.via == "snscrape" and header == "ratelimit-reset":
+        pytest.skip("X writes x-rate-limit-reset")
+    posts = made(35, DAY)
+    with stage.trial(posts, limit=35) as trial:
+        service = trial.served.service
+        assert service
+        service.instead[2] = Answer(b'{"error":"slow down"}', 429, headers=RESETS[header])
+        with pytest.raises(RetryLater) as caught:
+            trial.extract()
+        assert trial.slept == []
+        expected = trial.now + timedelta(hours=1)
+        assert caught.value.after == expected
+        asked = len(service.asked)
+        trial.now = expected
+        done = trial.extract()
+        again = len(service.asked) - asked
+    assert (done.posts, done.complete) == (35, True)
+    assert again + asked <= 35 // case.page + 4 + case.ahead
+
+
+@promise(3, "an item of unknown shape: skipped, kept raw")
+def test_an_item_of_an_unknown_shape_is_skipped_counted_and_kept(stage: Stage) -> None:
+    posts = made(35, DAY)
+    with stage.trial(posts, odd=True) as trial:
+        manifest, rows = trial.whole()
+        done = trial.extract()
+        items = trial.items(done)
+    assert len(rows) == 34
+    assert sum(manifest.counts.skipped.values()) == 1
+    assert sum(isinstance(item, Skipped) for item in items) == 1
+    assert (manifest.complete, manifest.counts.fetched) == (True, 35 + manifest.counts.duplicate)
+
+
+# --- 4: killed --------------------------------------------------------------------------------------
+
+
+@promise(4, "killed at any page: no gap, no page twice")
+@pytest.mark.parametrize("pages", [0, 1, 2, 3])
+@pytest.mark.parametrize("limit", [None, 35])
+def test_killed_after_any_page_it_goes_on_there(
+    stage: Stage, case: Case, pages: int, limit: int | None
+) -> None:
+    posts = made(35, DAY)
+    with stage.trial(posts, limit=limit) as trial:
+        try:
+            trial.extract(killed_after=pages)
+        except Killed:
+            pass
+        else:
+            pytest.skip("all of it is on fewer pages")
+        manifest, rows = trial.whole()
+        if case.source != "archive":
+            most = 35 // case.page + 2 + 1 + (case.ahead if limit is None else 0)
+            assert trial.asked() <= most
+    assert ids(rows) == sorted(post.number for post in posts)
+    assert manifest.complete
+
+
+# --- 7: pure ----------------------------------------------------------------------------------------
+
+
+@promise(7, "item to row is pure")
+def test_the_same_body_gives_the_same_posts(stage: Stage, case: Case) -> None:
+    with stage.trial(made(12, DAY)) as trial:
+        done = trial.extract()
+        bodies = trial.bodies(done)
+        source = trial.source
+    when = DAY.end
+    first = [item for body in bodies for item in source.posts(body, when)]
+    again = [item for body in bodies for item in source.posts(body, when)]
+    posts = [item for item in first if isinstance(item, Post)]
+    assert first == again
+    assert {post.platform for post in posts} == {case.platform}
+    assert {post.scraped_at for post in posts} == {when}
+    assert all(post.created_at.tzinfo == UTC for post in posts)
+    assert all(isinstance(post.id, str) and post.url for post in posts)
+
+
+@promise(7, "what is not given is null")
+def test_fields_that_the_service_does_not_give_are_null(stage: Stage, case: Case) -> None:
+    with stage.trial(made(12, DAY)) as trial:
+        posts = [item for item in trial.items(trial.extract()) if isinstance(item, Post)]
+    filled = {name for post in posts for name, value in post._asdict().items() if value is not None}
+    assert set(Post._fields) - filled == case.absent
+
+
+@promise(7, "nothing is too broken to be read")
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"{}", b"7", b'"x"', b"\xff", b"[" * 100_000, b'{"a":']
+)
+def test_bodies_that_are_no_page_are_skipped(case: Case, stage: Stage, body: bytes) -> None:
+    with stage.trial(made(1, DAY)) as trial:
+        items = list(trial.source.posts(body, DAY.end))
+    assert all(isinstance(item, Skipped) for item in items), case
