@@ -9,11 +9,13 @@ from itertools import chain
 from typing import Any, Final
 
 from etl_callables import raw
+from etl_callables.cost import dollars
 from etl_callables.errors import Stop
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run, prefix
 from etl_callables.selection import Selection
 from etl_callables.sources import Page, Request, Source, source_for
+from etl_callables.spending import Account
 from etl_callables.store import Store, open_store
 from schemas.job import Job
 from schemas.window import Window
@@ -48,10 +50,12 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         connection=job.source_connection or "",
     )
     started = run.now()
+    store, attempt = open_store(job, run), raw.new_attempt(started)
     log = _Log(
-        store=open_store(job, run),
+        store=store,
         prefix=prefix(job, window, run),
-        attempt=raw.new_attempt(started),
+        attempt=attempt,
+        account=Account(store, job, attempt, run),
         fingerprint=raw.fingerprint(job, window, run),
         job=job,
         version=source.version(),
@@ -60,11 +64,12 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     _adopt(log, progress, run)
     requests = 0
     if progress.going:
-        for page in source.pages(request, progress.cursor, run):
-            requests += 1
-            log.write(page, progress.cursor, run.now())
-            if not progress.take(page.bodies, page.cursor, page.truncated):
-                break
+        with log.account.keeping(request.purse):
+            for page in source.pages(request, progress.cursor, run):
+                requests += 1
+                log.write(page, progress.cursor, run.now())
+                if not progress.take(page.bodies, page.cursor, page.truncated):
+                    break
     return _finish(log, progress, started, requests, run)
 
 
@@ -91,6 +96,7 @@ class _Log:
     fingerprint: str
     job: Job
     version: str
+    account: Account
     keys: list[str] = field(default_factory=list)
 
     def write(self, page: Page, asked: str | None, fetched_at: datetime) -> None:
@@ -107,8 +113,10 @@ class _Log:
             bodies=len(page.bodies),
             truncated=page.truncated,
             fingerprint=self.fingerprint,
+            cost=page.cost,
         )
         self.keys.append(raw.write_page(self.store, self.prefix, self.attempt, envelope, page.bodies))
+        self.account.pay(self.keys[-1], envelope)
 
 
 class _Progress:
@@ -194,6 +202,7 @@ def _adopt(log: _Log, progress: _Progress, run: Run) -> None:
         run.log.info("%d pages are here from an earlier try; going on after them", len(keys))
     for page in raw.read_pages(log.store, keys):
         log.keys.append(page.key)
+        log.account.pay(page.key, page.envelope)
         if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated):
             return
 
@@ -219,6 +228,7 @@ def _finish(log: _Log, progress: _Progress, started: datetime, requests: int, ru
         fingerprint=log.fingerprint,
         started=started,
         finished=run.now(),
+        cost=log.account.cost,
     )
     key = raw.write_done(log.store, log.prefix, log.attempt, done)
     _summarise(done, progress, run)
@@ -237,7 +247,8 @@ def _summarise(done: raw.Done, progress: _Progress, run: Run) -> None:
     unique = "" if progress.selection.distinct else " (duplicates are taken out later)"
     left_out = "".join(f", {part}" for part in parts if part)
     count = f"{len(done.pages):,} {'page' if len(done.pages) == 1 else 'pages'}"
-    run.log.info("extracted %s%s from %s%s", _posts(done.posts), unique, count, left_out)
+    price = f" for {dollars(done.cost.usd)}" if done.cost else ""
+    run.log.info("extracted %s%s from %s%s%s", _posts(done.posts), unique, count, price, left_out)
     if done.truncated:
         run.log.warning("the source ended before the window did: %s", done.truncated)
 

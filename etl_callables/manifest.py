@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from etl_callables.cost import Cost
 from etl_callables.errors import Stop
 from etl_callables.run import STATE
 from etl_callables.store import Missing, Store
@@ -69,8 +70,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One run over one window. Times are aware UTC; `window` is [start, end) as in `Window.__str__`.
 
     `job_digest` is the SHA-256 of the job's file and defaults, `values` the effective values.
-    `truncated` says why the source ended before the window did, None when it did not; `cost` is in
-    US dollars, None where unknown. `attempt` names the execution of transform that made the object.
+    `truncated` says why the source ended before the window did, None when it did not; `cost` is what
+    the pages cost at list prices, None where nothing does. `attempt` names the execution of transform
+    that made the object.
     """
 
     job: str
@@ -98,7 +100,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replaced: Replaced | None
     started: datetime
     finished: datetime
-    cost: float | None = None
+    cost: Cost | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 

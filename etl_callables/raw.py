@@ -22,6 +22,7 @@ from typing import BinaryIO, Final
 import msgspec
 import zstandard
 
+from etl_callables.cost import Cost
 from etl_callables.errors import Stop
 from etl_callables.run import Run
 from etl_callables.store import Missing, Store
@@ -38,7 +39,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
     `cursor` is what the page was asked with, `next` what follows it, None after the last. `page`
     counts from 0; `previous` is the key of the page before, None on page 0. `bodies` is how many
-    lines follow. `fingerprint` says what was asked for (`fingerprint()`).
+    lines follow. `fingerprint` says what was asked for (`fingerprint()`). `cost` is what the answer
+    cost, None where nothing does.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     bodies: int
     truncated: str | None
     fingerprint: str
+    cost: Cost | None = None
     trawl_raw: int = VERSION
 
 
@@ -71,7 +74,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     + `duplicates` + `outside_window` + `over_limit` + the sum of `skipped` (by reason). `first_post`
     and `last_post` are the earliest and latest creation of what was kept. `truncated` says why the
     source ended before the window did, None when it did not; `complete` is whether everything asked
-    for was given. `requests` were made by this attempt; `cost` is in US dollars, None where unknown.
+    for was given. `requests` were made by this attempt; `cost` is of all pages, None where nothing costs.
     """
 
     pages: tuple[str, ...]
@@ -92,7 +95,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     started: datetime
     finished: datetime
-    cost: float | None = None
+    cost: Cost | None = None
     trawl_raw: int = VERSION
 
 

@@ -37,6 +37,14 @@ class DateRange:
 
 
 @dataclass(frozen=True, slots=True)
+class MaxCost:
+    """The most US dollars that a run, and all runs of a calendar month (UTC), may cost; None: no bound."""
+
+    run: float | None = None
+    month: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of the output: the field of a post and the header it gets."""
 
@@ -71,6 +79,7 @@ class Job:
     schedule: Schedule
     query: str | None = None
     limit: int | None = None
+    max_cost: MaxCost = MaxCost()
     options: Mapping[str, Any] = field(default_factory=dict)
     date_range: DateRange = DateRange()
     backfill: bool = False

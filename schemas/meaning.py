@@ -16,13 +16,16 @@ from schemas.cron import NeverFires
 from schemas.draft import Draft
 from schemas.duration import parse_duration
 from schemas.fault import Fault
-from schemas.job import DateRange
+from schemas.job import DateRange, MaxCost
 from schemas.key import FORMATS, key_faults, suffix_of
 from schemas.moment import parse_moment
 from schemas.overwriting import overwriting
 from schemas.schedule import Schedule, parse_schedule
 from schemas.words import did_you_mean, either, nearest, short
 from schemas.zone import zone, zone_names
+
+CHARGING = frozenset({("twitter", "x-api")})
+"""Sources, each with its provider, that charge for what they give."""
 
 _DATE_OPERATOR = re.compile(r"(?:^|[\s(])(?P<operator>(?:since|until)(?:_time)?:\S*)", re.IGNORECASE)
 
@@ -50,6 +53,7 @@ def understand(draft: Draft) -> dict[str, Any]:
         "timeout": _duration(draft, "timeout"),
         "email": (email,) if isinstance(email, str) else tuple(email),
         "tags": tuple(draft.get("tags") or ()),
+        "max_cost": _max_cost(draft),
     }
 
 
@@ -181,9 +185,23 @@ def _query(draft: Draft) -> None:
         return
     if not query.strip():
         draft.blame(Fault("the query is blank", "no-value", "say what to search for", ("query",)))
+    elif draft.said("options", "user") is not None:
+        message = "options.user takes all posts of a user, and a search is something else"
+        hint = f'leave one of them out; a search takes "from:{short(draft.said("options", "user"))}"'
+        draft.blame(Fault(message, "query-and-user", hint, ("query",), at_key=True))
     elif found := _DATE_OPERATOR.search(query):
         message = f'"{short(found["operator"])}" in the query is at odds with the dates of each run'
         draft.blame(Fault(message, "date-in-query", "leave it out; date_range says the dates", ("query",)))
+
+
+def _max_cost(draft: Draft) -> MaxCost:
+    if draft.said("max_cost") is None:
+        return MaxCost()
+    source, via = draft.said("source"), draft.get("via")
+    if source and via and not draft.at_fault("source") and (source, via) not in CHARGING:
+        message = f"max_cost bounds what a source charges, and {source} via {via} charges nothing"
+        draft.blame(Fault(message, "no-cost", "leave it out", ("max_cost",), at_key=True))
+    return MaxCost(draft.said("max_cost", "run"), draft.said("max_cost", "month"))
 
 
 def _email(draft: Draft) -> None:

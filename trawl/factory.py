@@ -97,7 +97,8 @@ def config_of(job: Job) -> dict[str, Any]:
         "doc_md": page(job),
         "schedule": ScrapeTimetable.of(job),
         "catchup": job.backfill,
-        "max_active_runs": 1 if job.date_range.each_run == "whole" else 4,
+        # Runs side by side would each spend what a month has left.
+        "max_active_runs": 1 if job.date_range.each_run == "whole" or job.max_cost.month else 4,
         "tags": list(job.tags),
         "default_args": _default_args(job),
         "tasks": {

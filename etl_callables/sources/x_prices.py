@@ -1,0 +1,62 @@
+"""What X charges for reading, in one place: https://docs.x.com/x-api/getting-started/pricing.
+
+X charges for each thing that an answer returns, and for each question after counts. It says that a
+thing charged for is not charged again on the same day (UTC), mostly; that is not taken off here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from etl_callables.cost import Cost, Prices
+
+PRICES: Final = Prices(
+    as_of="2026-04",
+    usd={
+        "post": 0.005,
+        "user": 0.010,
+        "media": 0.005,
+        "counts of the last 7 days": 0.005,
+        "counts of the archive": 0.010,
+    },
+)
+"""US dollars for one of each, without an owner's discount (`Posts: Read`, `User: Read`, `Media: Read`,
+`Counts: Recent` and `Counts: All` in X's own words)."""
+
+MOST_MEDIA: Final = 4
+"""Pictures or films that a post may have."""
+
+MOST_REFERENCES: Final = 2
+"""Posts that a post may refer to: the one it answers, and the one it quotes."""
+
+
+def of_page(page: Mapping[str, Any]) -> Cost:
+    """What an answer with posts or a user in it costs; in either spelling, `posts` or `tweets`."""
+    data, includes = page.get("data"), page.get("includes") or {}
+    found = data if isinstance(data, list) else [data] if data else []
+    users = sum(is_user(item) for item in found)
+    return PRICES.cost(
+        {
+            "post": len(found) - users + len(includes.get("posts") or includes.get("tweets") or ()),
+            "user": users + len(includes.get("users") or ()),
+            "media": len(includes.get("media") or ()),
+        }
+    )
+
+
+def is_user(item: Any) -> bool:
+    """Whether an item of an answer is a user, who has a name where a post has a text."""
+    return isinstance(item, dict) and "username" in item and "text" not in item
+
+
+def most(posts: int, expand: Collection[str]) -> Cost:
+    """What so many posts can cost at most, with what is to be told about each."""
+    references = posts * MOST_REFERENCES if "references" in expand else 0
+    return PRICES.cost(
+        {
+            "post": posts + references,
+            "user": posts if "author" in expand else 0,
+            "media": posts * MOST_MEDIA if "media" in expand else 0,
+        }
+    )
