@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 
 _PARAGRAPHS: Final = {"p", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "table"}
 _LINES: Final = {"br", "li", "div", "tr", "dt", "dd"}
+_KEPT: Final = "\0"
+"""Stands for a space that is not to be collapsed; no text has it."""
+
 _SILENT: Final = {"script", "style", "head", "template", "noscript"}
 
 
@@ -32,7 +35,7 @@ def plain(html: str) -> Plain:
     reader.feed(html)
     reader.close()
     text = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(reader.parts))
-    text = re.sub(r"\n{3,}", "\n\n", text).replace("\0", "").strip()
+    text = re.sub(r"\n{3,}", "\n\n", text).strip().replace(_KEPT, " ")
     return Plain(text, tuple(dict.fromkeys(reader.links)), tuple(dict.fromkeys(reader.media)))
 
 
@@ -67,7 +70,8 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
-            self.parts.append(data if self._kept else re.sub(r"[ \t\r\n\f]+", " ", data))
+            data = data.replace(_KEPT, "")
+            self.parts.append(data.replace(" ", _KEPT) if self._kept else re.sub(r"[ \t\r\n\f]+", " ", data))
 
     def _break(self, tag: str) -> None:
         if tag in _LINES:

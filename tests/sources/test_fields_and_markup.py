@@ -1,0 +1,105 @@
+"""Values and texts of any service become those of a post, or nothing."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_callables.sources.fields import count, identifier, moment, needed, text
+from etl_callables.sources.markup import plain
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(JSON)
+def test_values_of_another_kind_are_nothing(value: Any) -> None:
+    assert text(value) is None or (isinstance(value, str) and value)
+    assert count(value) is None or (type(value) is int and value >= 0)
+    assert identifier(value) is None or identifier(value) == str(value) != ""
+    with suppress(ValueError):
+        assert moment(value).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-07-01T12:00:00Z", datetime(2026, 7, 1, 12, tzinfo=UTC)),
+        ("2026-07-01T12:00:00.250Z", datetime(2026, 7, 1, 12, 0, 0, 250_000, tzinfo=UTC)),
+        ("2026-07-01T12:00:00+02:00", datetime(2026, 7, 1, 10, tzinfo=UTC)),
+        ("2026-07-01T12:00:00", datetime(2026, 7, 1, 12, tzinfo=UTC)),
+        ("2026-07-01", datetime(2026, 7, 1, tzinfo=UTC)),
+        (1_782_907_200, datetime(2026, 7, 1, 12, tzinfo=UTC)),
+        (1_782_907_200.5, datetime(2026, 7, 1, 12, 0, 0, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_times_as_services_write_them(written: Any, meant: datetime) -> None:
+    assert moment(written) == meant
+
+
+@pytest.mark.parametrize("value", [None, True, "", "soon", [], 1e300, float("nan"), -(10**20)])
+def test_what_is_no_time_is_an_error(value: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - its text is Python's
+        moment(value)
+
+
+def test_what_is_needed_and_not_there_is_an_error() -> None:
+    assert needed("a", "name") == "a"
+    with pytest.raises(ValueError, match="no name"):
+        needed(None, "name")
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("plain", "plain"),
+        ("a &lt;b&gt; &amp;amp; &#x27;c&#39;", "a <b> &amp; 'c'"),
+        ("<p>one</p><p>two</p>", "one\n\ntwo"),
+        ("one<p>two<p>three", "one\n\ntwo\n\nthree"),
+        ("one<br>two<br/>three", "one\ntwo\nthree"),
+        ("<p>one\n   and\ttwo</p>", "one and two"),
+        ("<pre><code>a\n  b</code></pre>", "a\n  b"),
+        ("<ul><li>a</li><li>b</li></ul>", "a\n\nb"),
+        ("a <script>alert(1)</script><style>p{}</style>b", "a b"),
+        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("<p>unclosed <b>bold", "unclosed bold"),
+        ("a<!-- hidden -->b", "ab"),
+        ('<span class="invisible">https://</span><span class="ellipsis">a.example/b</span>c', None),
+        ("", ""),
+    ],
+)
+def test_html_as_people_read_it(html: str, expected: str | None) -> None:
+    assert plain(html).text == ("https://a.example/bc" if expected is None else expected)
+
+
+def test_links_and_pictures_are_listed_once_each_in_their_order() -> None:
+    html = (
+        '<a href="https://b.example/?x=1&amp;y=2">b</a> <a href="https://a.example/">a</a>'
+        '<a href="https://a.example/">again</a> <a href="javascript:alert(1)">no</a> <a>none</a>'
+        '<img src="https://a.example/1.png"><img src="https://a.example/1.png"><img>'
+    )
+    found = plain(html)
+    assert found.links == ("https://b.example/?x=1&y=2", "https://a.example/")
+    assert found.media == ("https://a.example/1.png",)
+
+
+@given(st.text())
+def test_any_text_can_be_read(html: str) -> None:
+    said = plain(html).text
+    assert said == said.strip()
+    assert not re.search(r"\n{3,}", said) or "<pre" in html.lower() or "<" not in html
+
+
+@given(st.text(alphabet="abc äöü\N{GRINNING FACE}'\"", max_size=50))
+def test_text_without_markup_stays_as_it_is(words: str) -> None:
+    assert plain(words).text == words.strip()
+    assert plain(f"<p>{words}</p>").text == " ".join(words.split(" ")).strip() or "  " in words
