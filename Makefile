@@ -22,6 +22,7 @@ up: env ## Airflow's web interface with every job, on 127.0.0.1:$(PORT)
 
 test: dev ## Run every test
 	@scripts/debian.sh
+	@scripts/bluesky.sh >/dev/null
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: dev ## Style, types, lock and job files

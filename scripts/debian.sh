@@ -5,9 +5,13 @@ set -euo pipefail
 packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v chromedriver >/dev/null || packages+=(chromium-driver)
+compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || packages+=(postgresql)
+command -v redis-server >/dev/null || packages+=(redis-server)
+command -v npm >/dev/null || packages+=(npm)
+command -v g++ >/dev/null || packages+=(g++)
 [ ${#packages[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "not installed: ${packages[*]}; the tests in a real browser will skip" >&2
+  echo "not installed: ${packages[*]}; the tests that need them will skip" >&2
   exit 0
 fi
 echo "Installing ${packages[*]} …"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import bluesky_network
 from tests.servers.authority import Authority
+from tests.servers.databases import Absent
 from tests.servers.x_search import HOSTS, Answer, Search
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -25,6 +27,16 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def bluesky() -> Iterator[bluesky_network.Network]:
+    """The real Bluesky network. Mark what uses it `xdist_group("bluesky")`, so that there is one."""
+    try:
+        with bluesky_network.network() as running:
+            yield running
+    except Absent as why:
+        pytest.skip(f"no Bluesky network: {why}")
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """What the tests of sources share."""
 
-from tests.servers.fixtures import authority, data, x
+from tests.servers.fixtures import authority, bluesky, data, x
 
-__all__ = ["authority", "data", "x"]
+__all__ = ["authority", "bluesky", "data", "x"]
