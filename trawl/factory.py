@@ -19,6 +19,7 @@ from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import job_path, read_job, read_jobs
 from trawl.page import page
+from trawl.request import EPOCH
 from trawl.timetable import ScrapeTimetable
 
 STEPS = ("extract", "transform", "load")
@@ -96,6 +97,8 @@ def config_of(job: Job) -> dict[str, Any]:
         "description": job.description,
         "doc_md": page(job),
         "schedule": ScrapeTimetable.of(job),
+        # Airflow wants one to catch up from, whatever it is: the timetable knows where the job begins.
+        "start_date": EPOCH,
         "catchup": job.backfill,
         # Runs side by side would each spend what a month has left.
         "max_active_runs": 1 if job.date_range.each_run == "whole" or job.max_cost.month else 4,

@@ -15,11 +15,13 @@ from schemas.schedule import parse_schedule
 from tests.trawl.jobs import utc
 from trawl.timetable import ScrapeTimetable
 
+FIFTH = utc(2021, 7, 5)
+
 
 def timetable(
     text: str = "daily",
     timezone: str = "UTC",
-    since: datetime | None = utc(2021, 7, 5),
+    since: datetime | None = FIFTH,
     until: datetime | None = None,
 ) -> ScrapeTimetable:
     return ScrapeTimetable(parse_schedule(text, timezone), since, until, text)
