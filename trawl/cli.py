@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -72,6 +73,36 @@ def show(context: click.Context, job: str) -> None:
         return
     click.echo("\n".join(map(str, found)))
     context.exit(1)
+
+
+@trawl.command()
+@click.option("--base", metavar="REV", help="Compare with where this left REV; the main branch by default.")
+@click.option("--head", metavar="REV", help="Plan what REV holds, not the files here.")
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    help="For a terminal, a comment or a tool.",
+)
+@click.pass_context
+def plan(context: click.Context, base: str | None, head: str | None, as_format: str) -> None:
+    """Say what a change to job files would do.
+
+    Every job that comes, goes or means something else: its values before and after, its runs, what it
+    can fetch and cost at most, and what to know. Reads git and the files, and runs nothing of them.
+    """
+    from trawl.git import GitProblem  # noqa: PLC0415  see the module's docstring
+    from trawl.plan import plan as make  # noqa: PLC0415  see the module's docstring
+    from trawl.plan.printing import printed  # noqa: PLC0415  see the module's docstring
+
+    now = datetime.now(UTC)
+    try:
+        made = make(Path.cwd(), base, head, now)
+    except GitProblem as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(printed(made, as_format, now), color=_colour(), nl=False)
+    context.exit(0 if made.valid else 1)
 
 
 @trawl.command()

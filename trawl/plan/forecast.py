@@ -1,0 +1,87 @@
+"""What a job will do and cost, before it has done anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from etl_callables.sources.facts import facts_of
+from schemas.counting import fires_between, runs_a_month
+from schemas.job import Job
+from schemas.schedule import describe, window_before
+from trawl.coming import Coming, next_runs, past_runs, runs_when_new, windows_from
+
+RUNS: Final = 3
+"""First runs that a plan shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One job. `schedule` is in words, with the zone; `runs` are the first to come.
+
+    `over` means that its date range is, so that nothing runs by itself. `past` is how many runs a
+    backfill of its range would create today, and `at_once` whether the job creates them itself when it
+    appears. The rest are upper bounds: `monthly` runs, `posts` a month and dollars a month; None where
+    there is no bound, or, of money, nothing to pay.
+    """
+
+    schedule: str
+    runs: tuple[Coming, ...]
+    over: bool
+    past: int
+    at_once: bool
+    monthly: int
+    posts: int | None
+    past_posts: int | None
+    dollars: Decimal | None
+    past_dollars: Decimal | None
+
+
+def forecast(job: Job, now: datetime, *, new: bool) -> Forecast:
+    """What `job` will do from `now` on; `new` where it has no runs yet. Pure: nothing is asked or read."""
+    runs = runs_when_new(job, now, RUNS) if new else next_runs(job, now, RUNS)
+    past = past_runs(job, now)
+    over = job.schedule.cron is not None and not runs
+    if over and job.date_range.since is not None:
+        runs = windows_from(job, job.date_range.since, RUNS)
+    monthly = 0 if over else min(runs_a_month(job.schedule), _left(job, now, new=new))
+    most = _most(job)
+    posts = None if most is None else most * monthly
+    past_posts = None if most is None else most * past
+    return Forecast(
+        describe(job.schedule),
+        tuple(runs),
+        over,
+        past,
+        job.backfill and new,
+        monthly,
+        posts,
+        past_posts,
+        _dollars(job, posts),
+        _dollars(job, past_posts),
+    )
+
+
+def _most(job: Job) -> int | None:
+    """The most posts of a run, by the job's limit and the source's."""
+    bounds = [bound for bound in (job.limit, facts_of(job.source, job.via).most) if bound is not None]
+    return min(bounds, default=None)
+
+
+def _left(job: Job, now: datetime, *, new: bool) -> int:
+    """How many runs there are until the date range ends; more than any month has where it does not.
+
+    A new job begins with the last complete window, which another has had its run of.
+    """
+    until = job.date_range.until
+    if until is None or job.schedule.cron is None or job.date_range.each_run == "whole":
+        return 10**9
+    last = window_before(job.schedule, now)
+    return fires_between(job.schedule.cron, job.schedule.timezone, last.start if new else last.end, until)
+
+
+def _dollars(job: Job, posts: int | None) -> Decimal | None:
+    price = facts_of(job.source, job.via).dollars
+    return None if price is None or posts is None else price * posts

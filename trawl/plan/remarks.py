@@ -1,0 +1,214 @@
+"""What a good colleague would say about a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from etl_callables.run import STATE
+from etl_callables.sources.facts import facts_of
+from schemas.collisions import target
+from schemas.job import Job
+from schemas.schedule import next_after, window_at, window_before
+from schemas.window import Window
+from schemas.zone import zone
+from trawl.plan.changes import Change
+from trawl.plan.forecast import Forecast
+
+TENFOLD: Final = 10
+MANY_RUNS: Final = 1000
+
+_PERSONAL: Final = ("author", "author_name", "author_id", "mentions")
+"""Fields of a post that say who somebody is."""
+
+_CONTENT: Final = ("source", "via", "query", "options", "date_range.each_run")
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing to know. `text` has {0}, {1} … where `words`, which people chose, go: a printer shows
+    those as its medium needs. `kind` is a short stable slug for tools.
+    """
+
+    kind: str
+    text: str
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text.format(*self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a remark may look at beside the change itself: the connections that jobs have named so far,
+    and the names of the jobs that used to write to a target and no longer do.
+    """
+
+    connections: frozenset[str]
+    left: Mapping[str, str]
+
+
+def remarks(change: Change, ahead: Forecast | None, around: Surroundings, now: datetime) -> list[Remark]:
+    """All there is to say about one change, what may lose or cost something first."""
+    before, after = change.before, change.after
+    found: list[Remark] = []
+    if change.kind == "broken" and before is not None:
+        found.append(Remark("broken", "it is no valid job any more, and is not scheduled until it is mended"))
+    if change.kind == "removed" and before is not None:
+        found.append(_left_behind(before))
+    if after is not None:
+        found += _of_the_job(after, ahead, around)
+        if before is None:
+            found += _of_a_new_one(after, ahead, around)
+        else:
+            found += _of_an_edit(change, before, after, now)
+    return found
+
+
+def place(job: Job) -> str:
+    """Where a job writes, as its file says it."""
+    return f"{job.bucket.rstrip('/')}/{job.key}"
+
+
+def where(job: Job) -> str:
+    """What two jobs have in common that write to one place, in whatever folder the project lies."""
+    return target(job).replace(f"file://{job.root}/", "./", 1)
+
+
+def _left_behind(job: Job) -> Remark:
+    records = f"{job.bucket.rstrip('/')}/{STATE}/{job.id}/"
+    text = "its objects ({0}) and its records ({1}) stay; delete them by hand when nobody needs them"
+    return Remark("data-stays", text, (place(job), records))
+
+
+def _of_the_job(job: Job, ahead: Forecast | None, around: Surroundings) -> Iterator[Remark]:
+    """What is so of a job whatever it was before."""
+    facts = facts_of(job.source, job.via)
+    for name in (job.source_connection, job.bucket_connection):
+        if name is not None and name not in around.connections:
+            text = "it needs the connection {0}, which no job has named before: create it in Airflow first"
+            yield Remark("new-connection", text, (name,))
+    if facts.connection and job.source_connection is None:
+        text = "{0} via {1} needs a connection (" + facts.connection + "), and source_connection names none"
+        yield Remark("no-connection", text, (job.source, job.via))
+    if facts.reach is not None and ahead is not None:
+        yield from _reach(job, ahead, facts.reach)
+    if ahead is not None and ahead.over:
+        yield Remark("over", "its date range is over, so nothing runs by itself")
+
+
+def _reach(job: Job, ahead: Forecast, reach: timedelta) -> Iterator[Remark]:
+    days = f"{reach.days} days" if reach.days != 1 else "1 day"
+    longest = max((run.window.end - run.window.start for run in ahead.runs), default=timedelta(0))
+    if longest > reach:
+        text = f"a run takes {longest.days} days, but {{0}} via {{1}} goes back {days} only"
+        yield Remark("beyond-reach", text, (job.source, job.via))
+    elif ahead.at_once and ahead.past:
+        text = f"{{0}} via {{1}} goes back {days} only: runs of earlier windows find nothing"
+        yield Remark("beyond-reach", text, (job.source, job.via))
+
+
+def _of_a_new_one(job: Job, ahead: Forecast | None, around: Surroundings) -> Iterator[Remark]:
+    yield from _takes_over(job, around)
+    yield from _personal((), _fields(job))
+    if ahead is not None and ahead.at_once and ahead.past > MANY_RUNS:
+        yield Remark("many-runs", f"{ahead.past:,} runs start as soon as it appears")
+
+
+def _takes_over(job: Job, around: Surroundings) -> Iterator[Remark]:
+    other = around.left.get(where(job))
+    if other is not None and other != job.id:
+        text = "it writes over the objects that {0} left: both are called {1}"
+        yield Remark("takes-over", text, (other, place(job)))
+
+
+def _fields(job: Job) -> tuple[str, ...]:
+    return tuple(column.field for column in job.columns)
+
+
+def _personal(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Remark]:
+    fields = [name for name in _PERSONAL if name in after and name not in before]
+    if fields:
+        text = f"it writes who people are ({', '.join(fields)}) as it is, not as a pseudonym"
+        yield Remark("personal-data", text)
+
+
+def _of_an_edit(change: Change, before: Job, after: Job, now: datetime) -> Iterator[Remark]:
+    names = {value.name for value in change.values}
+    moved = where(before) != where(after)
+    if change.kind == "renamed":
+        yield from _renamed(before, after)
+    if moved:
+        text = "objects written so far stay at {0}; nothing moves or deletes them"
+        yield Remark("old-objects", text, (place(before),))
+    else:
+        yield from _mixed(before, after, names)
+    yield from _limit(before, after)
+    yield from _dates(before, after, now)
+    yield from _personal(_fields(before), _fields(after))
+
+
+def _renamed(before: Job, after: Job) -> Iterator[Remark]:
+    text = "to Airflow it is a new job: the runs and manifests so far stay with {0}"
+    yield Remark("history", text, (before.id,))
+    files = after.options.get("files")
+    names = [files] if isinstance(files, str) else files or []
+    relative = [name for name in names if "://" not in name and not name.startswith("/")]
+    if relative and before.file.rpartition("/")[0] != after.file.rpartition("/")[0]:
+        text = "its files ({0}) are named relative to its folder, which is another now"
+        yield Remark("moved-files", text, (", ".join(relative),))
+
+
+def _mixed(before: Job, after: Job, names: Iterable[str]) -> Iterator[Remark]:
+    """Objects old and new that lie under the same names and are not alike."""
+    form = (before.format, before.compression) != (after.format, after.compression)
+    kept = [word for word, other in (("format", form), ("columns", before.columns != after.columns)) if other]
+    if kept:
+        text = f"objects written so far keep their {' and '.join(kept)}: a table over {{0}} sees both"
+        yield Remark("other-columns" if kept[-1] == "columns" else "other-format", text, (place(after),))
+    changed = [name for name in names if name in _CONTENT or name.startswith("options.")]
+    if changed:
+        text = f"objects written so far hold what the old {' and '.join(sorted(changed))} found, under the "
+        yield Remark("other-posts", text + "same names")
+
+
+def _limit(before: Job, after: Job) -> Iterator[Remark]:
+    if before.limit is None:
+        return
+    if after.limit is None:
+        yield Remark("no-limit", f"the limit of {before.limit:,} is gone: a run keeps all there are")
+    elif after.limit >= TENFOLD * before.limit:
+        times = after.limit // before.limit
+        yield Remark("limit-grew", f"the limit is {times:,} times what it was")
+
+
+def _dates(before: Job, after: Job, now: datetime) -> Iterator[Remark]:
+    if after.schedule.cron is None or after.date_range.each_run == "whole":
+        return
+    if before.schedule.cron is not None and before.schedule != after.schedule:
+        gap = _gap(before, after, now)
+        if gap is not None:
+            here = zone(after.schedule.timezone)
+            span = " to ".join(f"{end.astimezone(here):%Y-%m-%d %H:%M}" for end in (gap.start, gap.end))
+            text = f"between the last run so far and the first of the new schedule, nothing takes {span}"
+            yield Remark("gap", f"{text} ({after.schedule.timezone})")
+    earlier, since = before.date_range.since, after.date_range.since
+    if earlier is not None and (since is None or since < earlier):
+        yield Remark(
+            "earlier", "runs of dates before the old since are not made by themselves: backfill them"
+        )
+    if after.backfill and not before.backfill:
+        text = "backfill acts when a job first appears: the past runs of this one are not made by themselves"
+        yield Remark("late-backfill", text)
+
+
+def _gap(before: Job, after: Job, now: datetime) -> Window | None:
+    """What no run takes when one schedule takes over from another now, as the timetable hands over."""
+    last = window_before(before.schedule, now).end
+    window = window_at(after.schedule, last)
+    start = last if window.start == last else next_after(after.schedule, last)
+    if start is None or start <= last:
+        return None
+    return Window(last, start).clip(after.date_range.since, after.date_range.until)

@@ -1,0 +1,98 @@
+"""A plan for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import click
+
+from schemas.words import printable
+from schemas.zone import zone
+from trawl.plan import Item, Plan
+from trawl.plan.changes import Value
+from trawl.plan.remarks import Remark
+from trawl.plan.words import (
+    SIGNS,
+    backfill,
+    bounds,
+    headline,
+    origin,
+    rest,
+    runs_heading,
+    runs_in_words,
+    shown,
+    summary,
+    takes,
+    when,
+    where,
+)
+from trawl.secrets import hide
+
+_COLOURS: Final = {"+": "green", "~": "yellow", "-": "red", "!": "magenta"}
+_LINE: Final = 60
+"""A value and the one before it that are longer together get a line each."""
+
+
+def text(plan: Plan, now: datetime) -> str:
+    """The whole plan, with styles that a terminal shows and a pipe does not."""
+    lines = [f"Compared with {printable(plan.base)} ({plan.commit[:10]}): {summary(plan)}."]
+    lines += [" ".join(rest(plan))] if rest(plan) else []
+    for item in plan.items:
+        lines += ["", *_item(item, now)]
+    if plan.problems:
+        lines += ["", *(f"! {hide(str(problem))}" for problem in plan.problems)]
+    if plan.remarks:
+        lines += ["", *map(_remark, plan.remarks)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _item(item: Item, now: datetime) -> Iterator[str]:
+    change = item.change
+    sign = SIGNS[change.kind]
+    yield click.style(f"{sign} {change.id}", fg=_COLOURS[sign], bold=True) + f"  {headline(item)}"
+    yield from (f"    {hide(str(problem))}" for problem in change.problems)
+    yield from _values(change.values, both=change.before is not None and change.after is not None)
+    job, ahead = change.after, item.after
+    if job is not None and ahead is not None:
+        yield f"  {runs_in_words(item)}"
+        if ahead.runs:
+            place = zone(job.schedule.timezone)
+            yield f"  {runs_heading(item)}:"
+            rows = [(when(run, now, place), takes(run, place), where(job, run)) for run in ahead.runs]
+            yield from table(rows)
+    yield from (f"  {sentence}" for sentence in (backfill(item), *bounds(item)) if sentence)
+    yield from (f"  {_remark(remark)}" for remark in item.remarks)
+
+
+def _values(values: tuple[Value, ...], *, both: bool) -> Iterator[str]:
+    """A line for each value, with what it was where there is a before and an after."""
+    short: list[tuple[str, ...]] = []
+    long: list[tuple[str, str, str, str]] = []
+    for value in values:
+        source = origin(value.is_from or value.was_from)
+        before = "(none)" if value.was_from is None else shown(value.before)
+        after = "(none)" if value.is_from is None else shown(value.after)
+        only = before if value.is_from is None else after
+        arrow = f"{before} -> {after}" if both else only
+        if len(arrow) <= _LINE or not both:
+            short.append((value.name, arrow, source))
+        else:
+            long.append((value.name, source, before, after))
+    yield from table(short)
+    for name, source, before, after in long:
+        yield f"    {name}  {source}"
+        yield f"      - {before}"
+        yield f"      + {after}"
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as they need to be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["    " + "  ".join(map(str.ljust, row, widths)) for row in rows]
+
+
+def _remark(remark: Remark) -> str:
+    said = remark.text.format(*(hide(printable(word)) for word in remark.words))
+    return click.style("!", fg="yellow", bold=True) + f" {said} [{remark.kind}]"
