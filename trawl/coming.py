@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from etl_callables.errors import NothingToDo
 from etl_callables.run import Run, object_key
 from schemas.counting import fires_between
 from schemas.job import Job
 from schemas.schedule import next_after, window_at, window_before
 from schemas.window import Window
-from trawl.request import ask
+from trawl.request import own_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +68,18 @@ def past_runs(job: Job, now: datetime) -> int:
 
 def _scheduled(job: Job, moment: datetime | None) -> Iterator[Coming]:
     until = job.date_range.until
-    while moment is not None:
-        interval = window_before(job.schedule, moment)
+    interval = None if moment is None else window_before(job.schedule, moment)
+    while interval is not None:
         if job.date_range.each_run == "interval" and until is not None and interval.start >= until:
             return
-        yield _coming(job, moment, interval)
-        moment = next_after(job.schedule, moment)
+        yield _coming(job, interval.end, interval)
+        following = next_after(job.schedule, interval.end)
+        interval = None if following is None else Window(interval.end, following)
 
 
 def _coming(job: Job, moment: datetime, interval: Window) -> Coming:
-    try:
-        window = ask(job, interval).window
-    except NothingToDo:
-        return Coming(moment, interval, "")
-    return Coming(moment, window, object_key(job, window, Run()))
+    window = own_window(job, interval)
+    return Coming(moment, window or interval, object_key(job, window, Run()) if window else "")
 
 
 def _windows(job: Job, first: datetime) -> Iterator[Coming]:

@@ -42,7 +42,7 @@ def ask(job: Job, interval: Window, overrides: Overrides | None = None) -> Asked
     where the interval lies outside the job's date range, Stop for overrides that make no sense.
     """
     overrides = overrides or Overrides()
-    own = _own_window(job, interval)
+    own = own_window(job, interval)
     by_hand = overrides.since is not None or overrides.until is not None
     if own is None and not by_hand:
         raise NothingToDo(_outside(job, interval))
@@ -58,7 +58,8 @@ def ask(job: Job, interval: Window, overrides: Overrides | None = None) -> Asked
     return Asked(job, window, "manual" if window != own else "")
 
 
-def _own_window(job: Job, interval: Window) -> Window | None:
+def own_window(job: Job, interval: Window) -> Window | None:
+    """What a run of the schedule over `interval` takes; None where that lies outside the date range."""
     span = job.date_range
     if span.each_run == "whole":
         return Window(span.since or EPOCH, span.until or interval.end)

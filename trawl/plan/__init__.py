@@ -109,7 +109,7 @@ def _plan(
     around = _surroundings(before.jobs, changes.jobs)
     items = []
     for change in changes.jobs:
-        earlier = None if change.before is None else forecast(change.before, now, new=False)
+        earlier = None if change.before is None else forecast(change.before, now, new=False, count=1)
         new_to_airflow = change.kind != "edited"
         ahead = None if change.after is None else forecast(change.after, now, new=new_to_airflow)
         found = remarks(change, ahead, around, now)

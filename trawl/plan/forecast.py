@@ -39,13 +39,16 @@ class Forecast:
     past_dollars: Decimal | None
 
 
-def forecast(job: Job, now: datetime, *, new: bool) -> Forecast:
-    """What `job` will do from `now` on; `new` where it has no runs yet. Pure: nothing is asked or read."""
-    runs = runs_when_new(job, now, RUNS) if new else next_runs(job, now, RUNS)
+def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Forecast:
+    """What `job` will do from `now` on; `new` where it has no runs yet. Pure: nothing is asked or read.
+
+    `count` is how many of its first runs are worked out, at least one.
+    """
+    runs = runs_when_new(job, now, count) if new else next_runs(job, now, count)
     past = past_runs(job, now)
     over = job.schedule.cron is not None and not runs
     if over and job.date_range.since is not None:
-        runs = windows_from(job, job.date_range.since, RUNS)
+        runs = windows_from(job, job.date_range.since, count)
     monthly = 0 if over else min(runs_a_month(job.schedule), _left(job, now, new=new))
     most = _most(job)
     posts = None if most is None else most * monthly
