@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,10 +14,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from trawl.local import QUIET
 
 LISTEN = "0A"
 """The state of a listening socket in /proc/net/tcp."""
@@ -112,6 +115,7 @@ def served_project(root: Path) -> Iterator[Airflow]:
         process = subprocess.Popen(
             [Path(sys.executable).parent / "trawl", "up", "--port", str(server.port)],
             cwd=root,
+            env=unset(os.environ),
             stdout=out,
             stderr=out,
         )
@@ -126,6 +130,13 @@ def served_project(root: Path) -> Iterator[Airflow]:
             code = process.wait(60)
     assert code == 0, output.read_text()
     assert processes_of(root) == []
+
+
+def unset(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment as a stranger's, without what these tests set for their own Airflow."""
+    return {
+        name: value for name, value in environ.items() if name not in QUIET and not name.startswith("AIRFLOW")
+    }
 
 
 def processes_of(root: Path) -> list[int]:

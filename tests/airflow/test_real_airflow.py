@@ -17,8 +17,7 @@ from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.reading import read_job
 from schemas.window import Window
-from tests.airflow.served import Airflow, listening, processes_of, wait_for
-from trawl.local import QUIET
+from tests.airflow.served import Airflow, listening, processes_of, unset, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 
@@ -183,8 +182,7 @@ def test_nothing_about_the_jobs_leaves_the_machine(served: Airflow, outbound: li
 def test_the_witness_of_the_promise_above_would_see_usage_data(outbound: list[str]) -> None:
     about = {"status": "success", "dag_hash": "0", "task_count": 3}
     code = f"from dagfactory.telemetry import emit_usage_metrics_if_enabled as e; e('dag_run', {about})"
-    env = {name: value for name, value in os.environ.items() if name not in QUIET}
     before = len(outbound)
-    subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], env=unset(os.environ), check=True, capture_output=True)
     assert outbound[before:]
     del outbound[before:]
