@@ -92,8 +92,9 @@ def _unreadable(fault: Fault, text: str = "") -> Tree:
 def _not_utf8(data: bytes, error: UnicodeDecodeError) -> Fault:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return Fault("the file is UTF-16", "encoding", "save it as UTF-8", place=Place(1, 1))
-    before = data[: error.start].decode("utf-8-sig")
-    message = f"the byte 0x{data[error.start]:02X} is not UTF-8"
+    # The error counts from after a byte order mark, as its own copy of the bytes does.
+    before = error.object[: error.start].decode()
+    message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8"
     return Fault(message, "encoding", "save the file as UTF-8", place=_place_in(before, len(before)))
 
 
