@@ -16,7 +16,10 @@ from schemas.window import Window
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "archive": {"files": "etl_callables.sources.archive"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
-    "twitter": {"snscrape": "etl_callables.sources.twitter_snscrape"},
+    "twitter": {
+        "x-api": "etl_callables.sources.twitter_x_api",
+        "snscrape": "etl_callables.sources.twitter_snscrape",
+    },
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""
 

@@ -124,12 +124,21 @@ class _Count(msgspec.Struct):
     end: str
 
 
+class _Person(msgspec.Struct):
+    """A user where a post might be, who has a name and no text."""
+
+    id: str
+    username: str
+    text: str | UnsetType = UNSET
+
+
 _decode_page = msgspec.json.Decoder(_Page).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
 _decode_user = msgspec.json.Decoder(_User).decode
 _decode_medium = msgspec.json.Decoder(_Medium).decode
 _decode_count = msgspec.json.Decoder(_Count).decode
+_decode_person = msgspec.json.Decoder(_Person).decode
 
 
 def read_page(body: bytes, fetched_at: datetime) -> list[Post | Skipped] | None:
@@ -143,6 +152,8 @@ def read_page(body: bytes, fetched_at: datetime) -> list[Post | Skipped] | None:
     items = _items(page)
     if items and _is_count(items[0]):
         return [Skipped("counts", f"{len(items)} counts, which are no posts")]
+    if items and _is_person(items[0]):
+        return [Skipped("users", f"{len(items)} users, who are no posts")]
     context = _Context(page.includes)
     found = [context.read(bytes(item), fetched_at) for item in items]
     return found + list(_missing(page, anything=bool(items)))
@@ -164,6 +175,13 @@ def _is_count(item: Raw) -> bool:
     except msgspec.DecodeError:
         return False
     return True
+
+
+def _is_person(item: Raw) -> bool:
+    try:
+        return _decode_person(item).text is UNSET
+    except msgspec.DecodeError:
+        return False
 
 
 def _missing(page: _Page, *, anything: bool) -> Iterator[Skipped]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.job import Job, Origin
+from schemas.job import Job, MaxCost, Origin
 from schemas.reading import job_path, read_job, read_jobs, read_some
 
 JOB = "source: twitter\nquery: covid\nbucket: s3://my-bucket\nkey: '{job}/{date}.csv'\n"
@@ -34,7 +34,8 @@ def test_the_tutorials_job_is_read_whole() -> None:
     job = healthy(root / "pipelines" / "covid_twitter.yaml", root)
     assert (job.id, job.file) == ("covid_twitter", "pipelines/covid_twitter.yaml")
     assert (job.description, job.owner) == ("First DAG with ETL process!", "AJAY")
-    assert (job.source, job.via, job.query, job.limit) == ("twitter", "snscrape", "covid", 150)
+    assert (job.source, job.via, job.query, job.limit) == ("twitter", "x-api", "covid", 150)
+    assert (job.options["expand"], job.max_cost) == (["author"], MaxCost(2.25, 70))
     assert (job.bucket, job.key, job.format) == ("s3://twitter-s3-bucket", "covid_twitter_data.csv", "csv")
     assert job.date_range.since == datetime(2021, 7, 5, tzinfo=UTC)
     assert job.date_range.until == datetime(2022, 7, 6, tzinfo=UTC)

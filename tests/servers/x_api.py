@@ -104,7 +104,13 @@ class _Span:
 
 
 class XApi(StandIn):
-    """The server, over made-up posts. `charged` counts what was returned, and `bill` is its price."""
+    """The server, over made-up posts. `charged` counts what was returned, and `bill` is its price.
+
+    What it does only when told to: it refuses once `credits` dollars are spent, and searches of the
+    `archive` where that is False; gives `at_most` so many posts on a page, which X may do; begins
+    each page with the last `overlap` posts of the one before; goes in a `loop`; and gives one post of
+    an `odd` shape.
+    """
 
     def __init__(
         self,
@@ -125,6 +131,10 @@ class XApi(StandIn):
         self.token = "made-up-token"
         self.credits: Decimal | None = None
         self.archive = True
+        self.at_most: int | None = None
+        self.overlap = 0
+        self.loop = False
+        self.odd = False
         self.limits = {name: list(limits) for name, limits in LIMITS.items()}
         self.charged: Counter[str] = Counter()
         self._times: dict[tuple[str, float], list[datetime]] = {}
@@ -260,8 +270,9 @@ class XApi(StandIn):
     def _page(
         self, found: Sequence[Post], span: _Span, asked: Asked
     ) -> tuple[dict[str, Any], Mapping[str, int]]:
-        rest = [post for post in found if span.after is None or int(post.id) < span.after]
-        given = rest[: span.size]
+        begin = 0 if span.after is None else sum(int(post.id) >= span.after for post in found)
+        end = begin + min(span.size, self.at_most or span.size)
+        given = found[max(0, begin - self.overlap) : end]
         if not given:
             return {"meta": {"result_count": 0}}, {}
         expansions = _several(asked.query, "expansions")
@@ -285,9 +296,12 @@ class XApi(StandIn):
             includes["posts"] = referred
         if any(includes.values()):
             value["includes"] = {name: items for name, items in includes.items() if items}
+        if self.odd and begin == 0:
+            value["data"][0] = {"id": 7}
         value["meta"] = {"newest_id": given[0].id, "oldest_id": given[-1].id, "result_count": len(given)}
-        if len(rest) > len(given):
-            value["meta"]["next_token"] = _token(int(given[-1].id), span.asked)
+        if end < len(found) or self.loop:
+            last = int(given[-1].id) if end < len(found) else int(found[0].id) + 1
+            value["meta"]["next_token"] = _token(last, span.asked)
         return value, {
             "post": len(given) + len(referred),
             "user": len(includes.get("users", ())),
