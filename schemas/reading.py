@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,15 +55,20 @@ def read_jobs(pipelines: Path) -> Reading:
     return _read_all(base, names, problems)
 
 
-def read_some(paths: Iterable[Path], root: Path) -> Reading:
-    """As `read_jobs`, for some files of one project only."""
+def read_some(paths: Iterable[Path], root: Path, instead: Mapping[str, bytes] | None = None) -> Reading:
+    """As `read_jobs`, for some files of one project only.
+
+    `instead` has what to read instead of what is in a file, by its name below the root.
+    """
     base = os.path.abspath(root)  # noqa: PTH100  as read_job
     names = sorted({os.path.relpath(os.path.abspath(path), base) for path in paths})  # noqa: PTH100
-    return _read_all(base, names, [])
+    return _read_all(base, names, [], instead)
 
 
-def _read_all(base: str, names: Iterable[str], problems: list[Problem]) -> Reading:
-    reader = _Reader(base)
+def _read_all(
+    base: str, names: Iterable[str], problems: list[Problem], instead: Mapping[str, bytes] | None = None
+) -> Reading:
+    reader = _Reader(base, instead)
     jobs: list[Job] = []
     files = 0
     for name in names:
@@ -95,8 +100,9 @@ class _Reader:
     `problems` are those of the defaults files met so far.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
         self._root = root
+        self._instead = instead or {}
         self._defaults: dict[str, Layer | None] = {}
         self._bad_defaults: set[str] = set()
         self.problems: list[Problem] = []
@@ -124,6 +130,8 @@ class _Reader:
         return self._place(faults, layers) if faults else self._job(job_id, layers, parts)
 
     def _layer(self, file: str) -> Layer | Problem:
+        if file in self._instead:
+            return Layer(file, self._instead[file], read_tree(self._instead[file]))
         path = os.path.join(self._root, file)  # noqa: PTH118  hot path
         if os.path.islink(path) and not _inside(path, self._root, file):  # noqa: PTH114  hot path
             message = "this file is a link out of the folder of jobs, and those are not followed"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
-from schemas.folder import DEFAULTS, SUFFIXES
+from schemas.folder import DEFAULTS, SUFFIXES, job_files
 from schemas.problem import Problem
 from schemas.reading import Reading, read_jobs, read_some
+from schemas.tree import MAX_BYTES
+from trawl.excerpt import excerpt, lines_of, token_at
+from trawl.mending import Fix, mend
+from trawl.secrets import Secret, guarded, secrets_in
 
 
 def check_paths(paths: Iterable[Path]) -> Reading:
@@ -72,33 +77,125 @@ def _part(reading: Reading, pipelines: Path, places: list[Path]) -> Reading:
 
 
 def _seen_from_here(reading: Reading, root: Path) -> Reading:
+    return replace(reading, problems=tuple(_from_here(problem, root) for problem in reading.problems))
+
+
+def _from_here(problem: Problem, root: Path) -> Problem:
     here = Path.cwd()
-    if root == here:
-        return reading
-    problems = (
-        replace(problem, path=os.path.relpath(root / problem.path, here)) for problem in reading.problems
-    )
-    return replace(reading, problems=tuple(problems))
+    return replace(problem, path=problem.path if root == here else os.path.relpath(root / problem.path, here))
 
 
-def report(reading: Reading, as_format: str) -> tuple[str, str]:
-    """What to print on standard output, and on standard error."""
-    if as_format == "json":
-        import json  # noqa: PLC0415  people want text
+def mend_paths(paths: Iterable[Path]) -> tuple[Reading, list[Fix]]:
+    """As `check_paths`, after everything certain has been mended on the disk; and what was."""
+    wanted = list(paths)
+    reading = check_paths(wanted)
+    by_root: dict[Path, list[Problem]] = {}
+    for problem in reading.problems:
+        pipelines = _pipelines_of(Path(os.path.abspath(problem.path)))  # noqa: PTH100  as check_paths
+        by_root.setdefault(pipelines, []).append(problem)
+    fixes = []
+    for pipelines, problems in by_root.items():
+        root = pipelines.parent
+        files: list[Problem] = []
+        names = list(job_files(str(pipelines), pipelines.name, files))
+        below = [replace(problem, path=_below(problem.path, root)) for problem in problems]
+        fixes += [_fix_from_here(fix, root) for fix in mend(root, below, names)]
+    return (check_paths(wanted) if fixes else reading), fixes
 
-        problems = [_plain(problem) for problem in reading.problems]
-        jobs = [job.id for job in reading.jobs]
-        return json.dumps({"files": reading.files, "jobs": jobs, "problems": problems}, indent=2), ""
+
+def _below(path: str, root: Path) -> str:
+    return os.path.relpath(os.path.abspath(path), root)  # noqa: PTH100  as check_paths
+
+
+def _fix_from_here(fix: Fix, root: Path) -> Fix:
+    return fix._replace(problem=_from_here(fix.problem, root))
+
+
+def report(reading: Reading, as_format: str, width: int) -> tuple[str, str]:
+    """What to print on standard output, and on standard error; lines of files in `width` columns."""
+    texts = _Texts()
+    shown = replace(reading, problems=tuple(map(texts.guarded, reading.problems)))
+    if as_format != "text":
+        from trawl.reports import FORMS  # noqa: PLC0415  people want text
+
+        return FORMS[as_format](shown, texts.length), ""
+    return "\n".join(texts.lines(shown.problems, width)), summary(reading)
+
+
+def printed(problems: Iterable[Problem], width: int) -> str:
+    """Problems for a person, each with its line."""
+    texts = _Texts()
+    return "\n".join(texts.lines(map(texts.guarded, problems), width))
+
+
+def summary(reading: Reading) -> str:
+    """How many there are."""
     files = _count(reading.files, "job file")
     if not reading.problems:
-        return "", f"{files}, no problems"
+        return f"{files}, no problems"
     bad = _count(len({problem.path for problem in reading.problems}), "file")
     count = _count(len(reading.problems), "problem")
-    return "\n".join(map(str, reading.problems)), f"{count} in {bad}; {files} read"
+    return f"{count} in {bad}; {files} read"
 
 
-def _plain(problem: Problem) -> dict[str, str | int]:
-    return {name: getattr(problem, name) for name in ("path", "line", "column", "kind", "message", "hint")}
+_AT_THE_TOP: Final = frozenset({"syntax", "tab", "not-a-mapping", "control-character", "duplicate-key"})
+"""Kinds whose culprit can be the first character of a file."""
+
+
+class _Texts:
+    """The files that problems are in, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, list[Secret]]] = {}
+
+    def guarded(self, problem: Problem) -> Problem:
+        """The problem as anybody may see it: reports of a check are read by more than its author."""
+        return guarded(problem, self._of(problem)[1])
+
+    def lines(self, problems: Iterable[Problem], width: int) -> Iterator[str]:
+        """Each problem, and its line where that may be seen."""
+        for problem in problems:
+            yield _styled(problem)
+            text, secrets = self._of(problem)
+            if self._is_there(problem) and all(secret.line != problem.line for secret in secrets):
+                drawn = excerpt(text, problem.line, problem.column, width)
+                yield from drawn[:1]
+                yield from (click.style(mark, fg="green", bold=True) for mark in drawn[1:])
+
+    def _is_there(self, problem: Problem) -> bool:
+        """Whether the culprit is where the problem points; what is about a whole file points at its top."""
+        if (problem.line, problem.column) != (1, 1) or problem.kind in _AT_THE_TOP:
+            return True
+        token = token_at(lines_of(self._of(problem)[0])[0], 1)
+        return f'"{token}"' in problem.message and "says so)" not in problem.message
+
+    def length(self, problem: Problem) -> int:
+        """How many characters the culprit has, at least one."""
+        lines = lines_of(self._of(problem)[0])
+        line = lines[problem.line - 1] if problem.line <= len(lines) else ""
+        return max(1, len(token_at(line, problem.column)))
+
+    def _of(self, problem: Problem) -> tuple[str, list[Secret]]:
+        if problem.path not in self._known:
+            text = _text(Path(problem.path))
+            self._known[problem.path] = text, secrets_in(text)
+        return self._known[problem.path]
+
+
+def _text(path: Path) -> str:
+    """What is in a file; nothing, of a link or of what cannot be read, for that is nobody's to see."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as source:
+            return source.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _styled(problem: Problem) -> str:
+    place, message = str(problem).split(": ", 1)
+    return f"{click.style(place, bold=True)}: {message}"
 
 
 def _count(number: int, thing: str) -> str:

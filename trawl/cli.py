@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 something the person wrote, 2 a wrong command line, 3 a de
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import NoReturn
 import click
 
 DEFECT = 3
+_PIPE = 160
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,27 +29,30 @@ def trawl() -> None:
 @click.option(
     "--format",
     "as_format",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "github", "sarif"]),
     default="text",
-    help="For people or for tools.",
+    help="For people, or for tools.",
 )
+@click.option("--fix", is_flag=True, help="First mend what is certain, and nothing else of a file.")
 @click.pass_context
-def check(context: click.Context, paths: tuple[Path, ...], as_format: str) -> None:
+def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fix: bool) -> None:
     """Say everything that is wrong with job files.
 
     PATH is a job file, a folder of them or a pipelines folder; ./pipelines where it is left out.
     Two files that write the same object are found among the files named.
     """
-    from trawl.checking import check_paths, report  # noqa: PLC0415  see the module's docstring
+    from trawl.checking import check_paths, mend_paths, report  # noqa: PLC0415  see the module's docstring
 
     if not paths:
         if not Path("pipelines").is_dir():
             raise click.UsageError("there is no folder pipelines here; name the files or folders to check")
         paths = (Path("pipelines"),)
-    reading = check_paths(paths)
-    text, summary = report(reading, as_format)
+    reading, fixes = mend_paths(paths) if fix else (check_paths(paths), [])
+    for fixed in fixes:
+        click.echo(f"mended {fixed.problem}", err=True, color=_colour())
+    text, summary = report(reading, as_format, _width())
     if text:
-        click.echo(text)
+        click.echo(text, color=_colour())
     if summary:
         click.echo(summary, err=True)
     context.exit(1 if reading.problems else 0)
@@ -71,7 +76,9 @@ def show(context: click.Context, job: str) -> None:
     if isinstance(found, Job):
         click.echo(sheet(found), color=_colour())
         return
-    click.echo("\n".join(map(str, found)))
+    from trawl.checking import printed  # noqa: PLC0415  see the module's docstring
+
+    click.echo(printed(found, _width()), color=_colour())
     context.exit(1)
 
 
@@ -135,6 +142,11 @@ def up(port: int) -> None:
 def _colour() -> bool | None:
     """False where the person asked for none; None leaves it to whether a person is looking."""
     return False if os.environ.get("NO_COLOR") else None
+
+
+def _width() -> int:
+    """Columns of the terminal; of a pipe, as many as a wide one has."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE
 
 
 def main() -> NoReturn:
