@@ -16,6 +16,7 @@ from schemas.window import Window
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "archive": {"files": "etl_callables.sources.archive"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
+    "mastodon": {"api": "etl_callables.sources.mastodon_api"},
     "twitter": {
         "x-api": "etl_callables.sources.twitter_x_api",
         "snscrape": "etl_callables.sources.twitter_snscrape",

@@ -33,6 +33,11 @@ class Facts:
 
 FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("archive", "files"): Facts("posts from files collected before"),
+    ("hackernews", "algolia"): Facts("stories and comments of Hacker News, by words"),
+    ("mastodon", "api"): Facts(
+        "a hashtag, an account or a public timeline of a server, or a search of it",
+        connection="an access token of that server as its password; only searches and closed servers need it",
+    ),
     ("twitter", "snscrape"): Facts(
         "X's public search, without a login",
         note="X has refused searches without a login since 2023.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -55,14 +56,21 @@ class Served:
     """Whether a question asks for a page, and not for a login or the like."""
 
 
+def _last_number(name: str) -> int:
+    return int(re.findall(r"[0-9]+", name)[-1])
+
+
 @dataclass(frozen=True)
 class Case:
     """A source under test.
+
+    `number` finds a made-up post's number in the identifier that the stand-in gave it.
 
     `absent` fields of a post are those that the service never gives. `depth` is how many posts one
     question reaches at most, None where there is no end; `covered` whether the source then gets the
     others in another way. `ahead` is how many pages may be on their way when a run is killed.
     `loops` and `overlaps` say whether the service could do so at all, given how it is asked.
+    `prelude` is how many questions come before the first page that may be answered by 404.
     `refusal` is what a refusal's message says to correct. `words` is whether it searches by words.
     """
 
@@ -79,9 +87,10 @@ class Case:
     ahead: int = 0
     loops: bool = True
     overlaps: bool = True
-    windowed: bool = True
     refusal: str = "the_connection"
     not_found: str = "HTTP 404"
+    prelude: int = 0
+    number: Callable[[str], int] = _last_number
     module: Source | None = None
     """Stands in for the module in SOURCES: the same with shorter timeouts."""
     beside: frozenset[str] = frozenset()

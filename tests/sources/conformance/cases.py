@@ -9,6 +9,7 @@ from tests.sources.conformance.case import Case
 MODULES = {
     ("archive", "files"): "archive_files",
     ("hackernews", "algolia"): "hackernews_algolia",
+    ("mastodon", "api"): "mastodon_api",
     ("twitter", "x-api"): "twitter_x_api",
     ("twitter", "snscrape"): "twitter_snscrape",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,11 +34,6 @@ def promise(number: int, check: str) -> Callable[[Any], Any]:
     return pytest.mark.promise(str(number), check)
 
 
-def ids(rows: list[dict[str, Any]]) -> list[int]:
-    """The numbers of the made-up posts, from identifiers of any service."""
-    return [int(re.findall(r"[0-9]+", row["id"])[-1]) for row in rows]
-
-
 # --- 1: exact ---------------------------------------------------------------------------------------
 
 
@@ -50,7 +44,7 @@ def test_a_run_keeps_exactly_the_limit(stage: Stage, limit: int) -> None:
     with stage.trial(posts, limit=limit) as trial:
         manifest, rows = trial.whole()
     assert len(rows) == manifest.counts.kept == min(limit, 35)
-    assert ids(rows) == sorted(post.number for post in posts)[-limit:]
+    assert trial.numbers(rows) == sorted(post.number for post in posts)[-limit:]
 
 
 @promise(1, "inside the window")
@@ -58,7 +52,7 @@ def test_every_post_lies_in_the_window(stage: Stage) -> None:
     posts = around(DAY)
     with stage.trial(posts) as trial:
         _, rows = trial.whole()
-    assert ids(rows) == [11, 12]
+    assert trial.numbers(rows) == [11, 12]
     assert [row["created_at"] for row in rows] == [DAY.start, DAY.end - timedelta(seconds=1)]
 
 
@@ -79,7 +73,7 @@ def test_posts_that_the_service_repeats_are_kept_once(stage: Stage, case: Case, 
     posts = made(35, DAY)
     with stage.trial(posts, overlap=3, limit=limit) as trial:
         manifest, rows = trial.whole()
-    assert ids(rows) == sorted(post.number for post in posts)[-(limit or 35) :]
+    assert trial.numbers(rows) == sorted(post.number for post in posts)[-(limit or 35) :]
     assert manifest.counts.duplicate >= 0
 
 
@@ -90,7 +84,7 @@ def test_a_loop_of_cursors_ends_and_is_told(stage: Stage, case: Case) -> None:
     posts = made(35, DAY)
     with stage.trial(posts, loop=True) as trial:
         manifest, rows = trial.whole()
-    assert ids(rows) == sorted(post.number for post in posts)
+    assert trial.numbers(rows) == sorted(post.number for post in posts)
     assert (manifest.truncated, manifest.complete) == (REPEATED, False)
 
 
@@ -106,10 +100,10 @@ def test_a_window_deeper_than_the_service_is_covered_or_called_truncated(stage: 
         manifest, rows = trial.whole()
     numbers = sorted(post.number for post in posts)
     if case.covered:
-        assert ids(rows) == numbers
+        assert trial.numbers(rows) == numbers
         assert manifest.complete
     else:
-        assert ids(rows) == numbers[-len(rows) :]
+        assert trial.numbers(rows) == numbers[-len(rows) :]
         assert not manifest.complete
         assert manifest.truncated
 
@@ -201,10 +195,11 @@ def test_a_refusal_stops_and_says_what_to_correct(
     with stage.trial(made(35, DAY), limit=35) as trial:
         service = trial.served.service
         assert service
-        service.instead[question] = STOPPING[fault]
+        at = question + (case.prelude if fault == "404" else 0)
+        service.instead[at] = STOPPING[fault]
         with pytest.raises(Stop) as caught:
             trial.extract()
-        assert len(service.asked) <= question + 1 + case.ahead
+        assert len(service.asked) <= at + 1 + case.ahead
     said = str(caught.value)
     assert said.endswith(".")
     if fault in {"401", "403"}:
@@ -272,7 +267,7 @@ def test_killed_after_any_page_it_goes_on_there(
         if case.source != "archive":
             most = 35 // case.page + 2 + 1 + (case.ahead if limit is None else 0)
             assert trial.asked() <= most
-    assert ids(rows) == sorted(post.number for post in posts)
+    assert trial.numbers(rows) == sorted(post.number for post in posts)
     assert manifest.complete
 
 

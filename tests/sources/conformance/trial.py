@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etl_callables import extract, extraction, load, raw, transform
+from etl_callables import extraction, load, raw, transform
 from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.post import FIELDS, Post, Skipped
 from etl_callables.reader import read_posts
@@ -107,6 +107,10 @@ class Trial:
         assert manifest is not None
         return manifest, read_posts(loaded["object"].removeprefix("file://")).to_pylist()
 
+    def numbers(self, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The made-up posts that rows were made of, in order."""
+        return [self.case.number(row["id"]) for row in rows]
+
     def bodies(self, done: raw.Done) -> list[bytes]:
         """All bodies of the pages kept."""
         store = open_store(self.job, self.run)
@@ -159,6 +163,3 @@ class Stage:
                 self.window.end + timedelta(hours=1),
                 limit=limit,
             )
-
-
-__all__ = ["Killed", "Stage", "Trial", "extract", "replace"]
