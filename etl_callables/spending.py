@@ -62,9 +62,9 @@ class Account:
         """Fill the purse with what the job's `max_cost` leaves, and keep a record however it ends."""
         bound, now = self.job.max_cost, self.run.now()
         if bound.month is not None:
-            known = payments(self.store, self.job.id, now)
-            before = spent(known)
-            self.paid.update({payment.page: payment for payment in known})
+            recorded, found = payments(self.store, self.job.id, now)
+            before = spent([*recorded, *found])
+            self.paid.update({payment.page: payment for payment in found})
             purse.left = round(bound.month - before, 6)
             gone = f"of which {dollars(before)} is spent in {now:%B %Y}"
             purse.bound = f"max_cost.month of {dollars(bound.month)}, {gone},"
@@ -84,28 +84,27 @@ class Account:
             self.run.log.warning("What the pages cost could not be recorded: %s", problem)
 
 
-def payments(store: Store, job_id: str, month: datetime) -> list[Payment]:
-    """What a job paid in the calendar month (UTC) of a moment, each page once.
+def payments(store: Store, job_id: str, month: datetime) -> tuple[list[Payment], list[Payment]]:
+    """What a job paid in the calendar month (UTC) of a moment: as recorded, and as only pages tell.
 
     Lists the job's folder, reads the records of that month and the heads of pages that are in none.
     """
     start = month.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     end = (start + timedelta(days=32)).replace(day=1)
     since = raw.attempt_name(start - _LONGEST)
-    found: dict[str, Payment] = {}
+    recorded: dict[str, Payment] = {}
     pages: list[str] = []
     for entry in store.list(f"{STATE}/{job_id}"):
         folder, _, name = entry.key.rpartition("/")
         if folder.endswith("/spending"):
             if name >= since:
-                found.update({payment.page: payment for payment in _read(store, entry.key)})
+                recorded.update({payment.page: payment for payment in _read(store, entry.key)})
         elif name.endswith(".jsonl.zst") and folder.rpartition("/")[2] >= since:
             pages.append(entry.key)
-    for key in pages:
-        if key not in found:
-            found.update({payment.page: payment for payment in of_page(store, key)})
-    return sorted(
-        (payment for payment in found.values() if start <= payment.at < end), key=lambda payment: payment.page
+    found = [payment for key in pages if key not in recorded for payment in of_page(store, key)]
+    return (
+        [payment for payment in recorded.values() if start <= payment.at < end],
+        [payment for payment in found if start <= payment.at < end],
     )
 
 
