@@ -152,16 +152,20 @@ def test_hidden_files_backups_and_other_suffixes_are_no_jobs(pipelines: Path) ->
     assert read_jobs(pipelines).files == 0
 
 
-def test_a_linked_file_is_a_job_and_a_linked_folder_is_said_to_be_none(
+def test_a_link_to_a_job_is_one_and_one_to_anything_else_is_said_to_be_none(
     pipelines: Path, tmp_path: Path
 ) -> None:
+    """A link out of the folder would show what is there to whoever reads the problems of a change."""
     elsewhere = write(tmp_path / "elsewhere", "a.yaml", JOB)
-    (pipelines / "linked.yaml").symlink_to(elsewhere)
+    write(pipelines, ".data/real.yaml", JOB)
+    (pipelines / "linked.yaml").symlink_to(".data/real.yaml")
+    (pipelines / "outside.yaml").symlink_to(elsewhere)
     (pipelines / "folder").symlink_to(elsewhere.parent)
     (pipelines / "loop").symlink_to(pipelines)
     reading = read_jobs(pipelines)
     assert [job.id for job in reading.jobs] == ["linked"]
-    assert [problem.kind for problem in reading.problems] == ["linked-folder", "linked-folder"]
+    kinds = [problem.kind for problem in reading.problems]
+    assert kinds == ["linked-folder", "linked-folder", "linked-file"]
 
 
 def test_what_cannot_be_opened_is_a_problem_not_an_error(pipelines: Path) -> None:
