@@ -21,6 +21,7 @@ from schemas.key import FORMATS, key_faults, suffix_of
 from schemas.moment import parse_moment
 from schemas.overwriting import overwriting
 from schemas.schedule import Schedule, parse_schedule
+from schemas.subject import subject_faults
 from schemas.words import did_you_mean, either, nearest, short
 from schemas.zone import zone, zone_names
 
@@ -41,6 +42,7 @@ def understand(draft: Draft) -> dict[str, Any]:
     _bucket(draft)
     _backfill(draft, schedule, span)
     _query(draft)
+    _subject(draft)
     _email(draft)
     email = draft.get("email") or ()
     return {
@@ -190,6 +192,15 @@ def _query(draft: Draft) -> None:
         hint = f'leave one of them out; a search takes "from:{short(draft.said("options", "user"))}"'
         draft.blame(Fault(message, "query-and-user", hint, ("query",), at_key=True))
     elif found := _DATE_OPERATOR.search(query):
+        message = f'"{short(found["operator"])}" in the query is at odds with the dates of each run'
+        draft.blame(Fault(message, "date-in-query", "leave it out; date_range says the dates", ("query",)))
+
+
+def _subject(draft: Draft) -> None:
+    for fault in list(subject_faults(draft)):
+        draft.blame(fault)
+    query = draft.said("query")
+    if draft.said("source") == "bluesky" and query and (found := _DATE_OPERATOR.search(query)):
         message = f'"{short(found["operator"])}" in the query is at odds with the dates of each run'
         draft.blame(Fault(message, "date-in-query", "leave it out; date_range says the dates", ("query",)))
 

@@ -15,6 +15,7 @@ from schemas.window import Window
 
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "archive": {"files": "etl_callables.sources.archive"},
+    "bluesky": {"api": "etl_callables.sources.bluesky_api"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
     "mastodon": {"api": "etl_callables.sources.mastodon_api"},
     "twitter": {

@@ -8,6 +8,7 @@ from tests.sources.conformance.case import Case
 
 MODULES = {
     ("archive", "files"): "archive_files",
+    ("bluesky", "api"): "bluesky_api",
     ("hackernews", "algolia"): "hackernews_algolia",
     ("mastodon", "api"): "mastodon_api",
     ("twitter", "x-api"): "twitter_x_api",
