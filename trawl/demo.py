@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
@@ -35,9 +36,9 @@ def demo(root: Path, console: Console) -> None:
     if not isinstance(job, Job):
         raise CannotStart("\n".join(map(str, job)))
     _heading(console, "The job", JOB)
-    console.print(Syntax(job.text.rstrip(), "yaml", background_color="default", word_wrap=True))
+    console.print(Syntax(job.text.rstrip(), "yaml", background_color="default"), soft_wrap=True)
     store = open_store(job, Run())
-    before = _digests(job, store)
+    before = _digests(store, [manifest for day in DAYS if (manifest := _manifest(job, store, day))])
     env = environment(root, home)
     log.parent.mkdir(parents=True, exist_ok=True)
     with console.status("Preparing Airflow's database …"):
@@ -45,10 +46,12 @@ def demo(root: Path, console: Console) -> None:
     days = [f"{day:%Y-%m-%d}" for day in DAYS]
     with console.status(f"Airflow runs {job.id} for {days[0]} to {days[-1]} …"):
         _rehearse(job, days, env, log)
-    manifests = [_manifest(job, store, day) for day in DAYS]
+    manifests = [manifest for day in DAYS if (manifest := _manifest(job, store, day))]
+    if len(manifests) < len(DAYS):
+        raise CannotStart(f"the example job left no manifest for one of its days; Airflow's log is {log}")
     _show_days(console, manifests)
     _show_rows(console, manifests[0])
-    _show_objects(console, job, store, before)
+    _show_objects(console, job, store, manifests, before)
     _show_next(console, root, log)
 
 
@@ -69,14 +72,14 @@ def _window(day: datetime) -> Window:
     return Window(day, day + timedelta(days=1))
 
 
-def _manifest(job: Job, store: Store, day: datetime) -> Manifest:
+def _manifest(job: Job, store: Store, day: datetime) -> Manifest | None:
     return read_manifest(store, prefix(job, _window(day), Run()))
 
 
-def _digests(job: Job, store: Store) -> dict[str, str]:
-    """SHA-256 of every object that the job has written so far, by key."""
-    folder = job.key.partition("/")[0]
-    return {entry.key: hashlib.sha256(store.read(entry.key)).hexdigest() for entry in store.list(folder)}
+def _digests(store: Store, manifests: list[Manifest]) -> dict[str, str]:
+    """SHA-256 of every object that the manifests speak of and that is there, by key."""
+    keys = [manifest.object.key for manifest in manifests]
+    return {key: hashlib.sha256(store.read(key)).hexdigest() for key in keys if store.size(key) is not None}
 
 
 def _heading(console: Console, title: str, detail: str = "") -> None:
@@ -103,46 +106,51 @@ def _show_days(console: Console, manifests: list[Manifest]) -> None:
 def _show_rows(console: Console, manifest: Manifest) -> None:
     _heading(console, "A few rows", manifest.object.key)
     rows = read_posts(manifest.object.url).slice(0, ROWS)
-    names = [name for name in ("created_at", "author", "likes", "text") if name in rows.column_names]
+    names = ("created_at", "author", "likes", "text")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(
-            name, overflow="ellipsis", no_wrap=True, justify="right" if name == "likes" else "left"
-        )
+        table.add_column(name, no_wrap=True, justify="right" if name == "likes" else "left")
     for row in rows.select(names).to_pylist():
-        table.add_row(*(_cell(row[name]) for name in names))
+        table.add_row(*(_cell(row[name], max(20, console.width - 36)) for name in names))
     console.print(table)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, width: int) -> str:
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return " ".join(str(value).split())
+        return f"{value:%H:%M:%S}"
+    text = " ".join(str(value).split())
+    return escape(text if len(text) <= width else text[: width - 1] + "…")
 
 
-def _show_objects(console: Console, job: Job, store: Store, before: dict[str, str]) -> None:
+def _show_objects(
+    console: Console, job: Job, store: Store, manifests: list[Manifest], before: dict[str, str]
+) -> None:
     _heading(console, "What is in the bucket", job.bucket)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("object and its manifest", "bytes", "sha256", ""):
-        table.add_column(name, justify="right" if name == "bytes" else "left", no_wrap=True)
-    after = _digests(job, store)
-    for key, digest in after.items():
-        size = store.size(key)
-        note = "" if key not in before else "same bytes as before" if before[key] == digest else "replaced"
-        table.add_row(key, f"{size:,}", digest[:12], note)
-    for entry in store.list(f"{prefix(job, _window(DAYS[0]), Run()).rpartition('/')[0]}"):
-        if entry.key.endswith("/manifest.json"):
-            table.add_row(f"[dim]{entry.key}[/dim]", f"{entry.size:,}", "", "")
+    table.add_column("object", overflow="fold")
+    table.add_column("bytes", justify="right")
+    table.add_column("sha256", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for key, digest in _digests(store, manifests).items():
+        known = before.get(key)
+        note = "new" if known is None else "same bytes" if known == digest else "replaced"
+        table.add_row(key, f"{store.size(key):,}", digest[:8], note)
     console.print(table)
+    console.print("[dim]and a manifest for each, written last:[/dim]")
+    for day in DAYS:
+        console.print(f"[dim]{prefix(job, _window(day), Run())}/manifest.json[/dim]", highlight=False)
 
 
 def _show_next(console: Console, root: Path, log: Path) -> None:
     _heading(console, "What next")
     for command, what in (
-        ("make up", "Airflow's web interface with every job in pipelines/"),
-        ("cp {covid_archive,mine}.yaml", "in pipelines/examples: a job of your own; change its query"),
+        ("make up", "Airflow's web interface, with every job in pipelines/ as a DAG"),
+        (
+            f"cp {JOB} pipelines/examples/mine.yaml",
+            "a job of your own: change its query and see its DAG appear",
+        ),
         (".venv/bin/trawl check", "what is wrong with a job file, and where"),
-        ("make demo", "again: the same bytes"),
+        ("make demo", "this again: the same bytes"),
     ):
-        console.print(f"  [bold]{command:<52}[/bold] {what}", highlight=False)
+        console.print(f"[bold]{command}[/bold]\n    [dim]{what}[/dim]", highlight=False)
     console.print(f"[dim]Airflow's log of this: {log.relative_to(root)}[/dim]", highlight=False)
