@@ -6,29 +6,45 @@ imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
+
+Options = Mapping[str, Any]
+"""What a job's `options` say, built-in defaults included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One provider. `gives` says in a few words what it fetches.
 
-    `connection` says what its Airflow connection holds, empty where it needs none. `reach` is how far
-    back it goes, None where there is no end. `most` is how many posts a run can get out of it at most.
-    `dollars` is the most that a post can cost, None where nothing is charged. `note` is a sentence that
-    a person should know before choosing it.
+    `connection` says what its Airflow connection holds, empty where it takes none. `most` is how many
+    posts a run can get out of it at most. `reach` gives, for a job's options, how far back it goes, None
+    where there is no end; `dollars`, for a number of posts and options, the most that a run can cost.
+    Either is None where it is the same answer for all: no end, nothing to pay. `prices` says in words
+    what is charged. `note` is a sentence that a person should know before choosing it.
     """
 
     gives: str
     connection: str = ""
-    reach: timedelta | None = None
     most: int | None = None
-    dollars: Decimal | None = None
+    reach: Callable[[Options], timedelta | None] | None = None
+    dollars: Callable[[int, Options], Decimal] | None = None
+    prices: str = ""
     note: str = ""
+
+
+def _x_reach(options: Options) -> timedelta | None:
+    return timedelta(days=7) if options.get("search") == "recent" and "user" not in options else None
+
+
+def _x_dollars(posts: int, options: Options) -> Decimal:
+    from etl_callables.sources.x_prices import most  # noqa: PLC0415  for jobs that pay only
+
+    tens = -(-posts // 10) * 10  # the smallest page there is
+    return Decimal(str(most(tens, options.get("expand") or ()).usd))
 
 
 FACTS: Final[Mapping[tuple[str, str], Facts]] = {
@@ -37,6 +53,13 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("mastodon", "api"): Facts(
         "a hashtag, an account or a public timeline of a server, or a search of it",
         connection="an access token of that server as its password; only searches and closed servers need it",
+    ),
+    ("twitter", "x-api"): Facts(
+        "X's search, of the last 7 days or of all time, and a user's last 3,200 posts",
+        connection="a bearer token of the X API as its password",
+        reach=_x_reach,
+        dollars=_x_dollars,
+        prices="each post $0.005, each author $0.010, each picture or film $0.005",
     ),
     ("twitter", "snscrape"): Facts(
         "X's public search, without a login",

@@ -62,8 +62,8 @@ def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Foreca
         monthly,
         posts,
         past_posts,
-        _dollars(job, posts),
-        _dollars(job, past_posts),
+        _dollars(job, most, monthly, job.max_cost.month),
+        _dollars(job, most, past, None),
     )
 
 
@@ -85,6 +85,13 @@ def _left(job: Job, now: datetime, *, new: bool) -> int:
     return fires_between(job.schedule.cron, job.schedule.timezone, last.start if new else last.end, until)
 
 
-def _dollars(job: Job, posts: int | None) -> Decimal | None:
+def _dollars(job: Job, most: int | None, runs: int, bound: float | None) -> Decimal | None:
+    """The most that so many runs can cost, by what the source charges and what the job allows."""
     price = facts_of(job.source, job.via).dollars
-    return None if price is None or posts is None else price * posts
+    if price is None:
+        return None
+    a_run = [] if most is None else [price(most, job.options)]
+    a_run += [] if job.max_cost.run is None else [Decimal(str(job.max_cost.run))]
+    bounds = [min(a_run) * runs] if a_run else []
+    bounds += [] if bound is None else [Decimal(str(bound))]
+    return min(bounds, default=None)

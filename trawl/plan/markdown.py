@@ -80,10 +80,10 @@ def _overview(plan: Plan) -> Iterator[str]:
     for item in plan.items[:_ROWS]:
         change, ahead = item.change, item.after
         cells = [_SIGNS[change.kind], _word(change.id), change.kind, "", "", "", ""]
-        if ahead is not None:
+        if ahead is not None and ahead.monthly:
             cells[3] = f"{ahead.monthly:,}"
             cells[4] = "no limit" if ahead.posts is None else f"{ahead.posts:,}"
-            cells[5] = "" if ahead.dollars is None else money(ahead.dollars)
+            cells[5] = "" if ahead.dollars is None else money(ahead.dollars).translate(_LITERAL)
         count = len(item.remarks) + len(change.problems)
         cells[6] = f"{'❌' if change.problems else '⚠️'} {count}" if count else ""
         yield f"| {' | '.join(cells)} |"

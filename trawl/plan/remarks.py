@@ -90,11 +90,12 @@ def _of_the_job(job: Job, ahead: Forecast | None, around: Surroundings) -> Itera
         if name is not None and name not in around.connections:
             text = "it needs the connection {0}, which no job has named before: create it in Airflow first"
             yield Remark("new-connection", text, (name,))
-    if facts.connection and job.source_connection is None:
-        text = "{0} via {1} needs a connection (" + facts.connection + "), and source_connection names none"
-        yield Remark("no-connection", text, (job.source, job.via))
-    if facts.reach is not None and ahead is not None:
-        yield from _reach(job, ahead, facts.reach)
+    reach = None if facts.reach is None else facts.reach(job.options)
+    if reach is not None and ahead is not None:
+        yield from _reach(job, ahead, reach)
+    if facts.dollars is not None and ahead is not None and ahead.dollars is None and ahead.monthly:
+        text = "{0} charges for what it gives, and neither limit nor max_cost says when to stop"
+        yield Remark("no-limit-of-cost", text, (f"{job.source} via {job.via}",))
     if ahead is not None and ahead.over:
         yield Remark("over", "its date range is over, so nothing runs by itself")
 
@@ -169,6 +170,8 @@ def _mixed(before: Job, after: Job, names: Iterable[str]) -> Iterator[Remark]:
         text = f"objects written so far keep their {' and '.join(kept)}: a table over {{0}} sees both"
         yield Remark("other-columns" if kept[-1] == "columns" else "other-format", text, (place(after),))
     changed = [name for name in names if name in _CONTENT or name.startswith("options.")]
+    if {"source", "via"} & set(changed):
+        changed = [name for name in changed if not name.startswith("options.")]  # they follow from it
     if changed:
         text = f"objects written so far hold what the old {' and '.join(sorted(changed))} found, under the "
         yield Remark("other-posts", text + "same names")

@@ -92,22 +92,28 @@ def bounds(item: Item) -> list[str]:
     if ahead.over or not ahead.monthly:
         return []
     runs = counted(ahead.monthly, "run")
-    if ahead.posts is None:
-        said = [f"At most {runs} a month; no limit of posts."]
-        if facts_of(job.source, job.via).dollars is not None:
-            said.append("Each post is charged, so there is no limit of cost either.")
-        return said
-    text = f"At most {counted(ahead.posts, 'post')} a month ({runs}"
     was = item.before
-    if was is not None and was.posts is not None and was.posts != ahead.posts:
-        text += f"; {ahead.posts - was.posts:+,} posts"
-    text += ")"
+    if ahead.posts is None:
+        text = f"At most {runs} a month, with no limit of posts"
+    else:
+        text = f"At most {counted(ahead.posts, 'post')} a month ({runs}"
+        if was is not None and was.posts is not None and was.posts != ahead.posts:
+            text += f"; {ahead.posts - was.posts:+,} posts"
+        text += ")"
     if ahead.dollars is not None:
-        text += f", {money(ahead.dollars)}"
-        earlier = Decimal(0) if was is None or was.dollars is None else was.dollars
-        if was is not None and earlier != ahead.dollars:
-            text += f" ({'+' if ahead.dollars > earlier else ''}{money(ahead.dollars - earlier)})"
+        text += f", {money(ahead.dollars)}{_dearer(item, ahead.dollars)}"
     return [f"{text}."]
+
+
+def _dearer(item: Item, dollars: Decimal) -> str:
+    """How a month's cost differs from before, in brackets."""
+    job, was = item.change.before, item.before
+    if job is None or was is None or was.dollars == dollars:
+        return ""
+    if was.dollars is None and facts_of(job.source, job.via).dollars is not None:
+        return " (so far without a limit)"
+    more = dollars - (was.dollars or Decimal(0))
+    return f" ({'+' if more > 0 else ''}{money(more)})"
 
 
 def _saved(item: Item) -> list[str]:
