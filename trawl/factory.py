@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from schemas.reading import job_path, read_job, read_jobs
 from trawl.page import page
 from trawl.request import EPOCH
 from trawl.timetable import ScrapeTimetable
+
+log = logging.getLogger(__name__)
 
 STEPS = ("extract", "transform", "load")
 """Every job is these three tasks, in this order; each names a function of `etl_callables`."""
@@ -40,19 +43,29 @@ class InvalidScrapeJobs(Exception):  # noqa: N818 (Airflow shows the name: it sh
         super().__init__("\n" + "\n".join(map(str, problems)))
 
 
-def dags(pipelines: Path) -> dict[str, DAG]:
-    """The DAG of every valid job file below `pipelines`, by id.
+def dags(pipelines: Path, build: Callable[[Job], DAG] | None = None) -> dict[str, DAG]:
+    """The DAG of every valid job file below `pipelines`, by id. `build` is `dag_of` unless given.
 
     When a task runs, Airflow loads the file again and says which DAG it wants: only that one is
     read, so that a task starts as fast among ten thousand jobs as alone.
     """
+    build = build or dag_of
     wanted = get_parsing_context().dag_id
     if wanted is None:
         with _everything_is_kept():
-            return {job.id: dag_of(job) for job in read_jobs(pipelines).jobs}
+            return dict(_built(read_jobs(pipelines).jobs, build))
     path = job_path(wanted, pipelines)
     job = read_job(path, pipelines.parent) if path else None
-    return {job.id: dag_of(job)} if isinstance(job, Job) else {}
+    return {job.id: build(job)} if isinstance(job, Job) else {}
+
+
+def _built(jobs: Iterable[Job], build: Callable[[Job], DAG]) -> Iterator[tuple[str, DAG]]:
+    """The DAGs that can be built. Where one cannot, that is our defect, and no other job's problem."""
+    for job in jobs:
+        try:
+            yield job.id, build(job)
+        except Exception:
+            log.exception("%s is valid, yet no DAG could be built of it: a defect of Trawl", job.file)
 
 
 def raise_problems(pipelines: Path) -> None:

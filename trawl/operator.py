@@ -10,7 +10,12 @@ from typing import Any, NoReturn
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 from etl_callables.errors import NothingToDo, RetryLater, Stop
 from etl_callables.run import Run
@@ -113,7 +118,7 @@ def connection(name: str) -> Mapping[str, Any]:
     """The values of an Airflow connection; LookupError where Airflow has none of that name."""
     try:
         found = BaseHook.get_connection(name)
-    except Exception as error:  # Airflow's own class for this moved between its releases
+    except AirflowNotFoundException as error:
         raise LookupError(name) from error
     return {
         "type": found.conn_type,
