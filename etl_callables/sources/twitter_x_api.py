@@ -336,7 +336,7 @@ class _Asking:
 
     def _pace(self, door: str) -> None:
         if door == "all" and self.client.rate is None:
-            self.client.rate = Rate(*ARCHIVE_RATE)
+            self.client.rate = Rate(*ARCHIVE_RATE, clock=lambda: self.run.now().timestamp())
 
     def _paid(self, path: str, params: Mapping[str, Any], most: Cost) -> tuple[Answer, Cost]:
         with self.request.purse.paying(most.usd) as bill:

@@ -350,7 +350,7 @@ class XApi(StandIn):
             )
 
     def _matching(self, query: str, longest: int) -> Callable[[Post], bool]:
-        """A search of words that must be there, `-words` that must not, `from:` and `lang:`."""
+        """A search of words that must be there, `-words` that must not, `from:`, `lang:`, `is:retweet`."""
         if not query.strip():
             raise Refused(_invalid("query", "The `query` query parameter can not be empty", query))
         if len(query) > longest:
@@ -361,6 +361,8 @@ class XApi(StandIn):
         def word(one: str, post: Post) -> bool:
             if one.startswith("-"):
                 return not word(one[1:], post)
+            if one == "is:retweet":
+                return post.repost is not None
             if one.startswith("from:"):
                 return post.author.username.lower() == one[5:].lower()
             return post.lang == one[5:] if one.startswith("lang:") else one.lower() in post.text.lower()
