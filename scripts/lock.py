@@ -14,9 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
-    "requirements.txt": (),
+    "requirements.txt": ("--extra", "airflow"),
     # The development lock holds the same versions as the other, and more.
-    "requirements-dev.txt": ("--extra", "dev", "--extra", "bench", "--constraint", "requirements.txt"),
+    "requirements-dev.txt": (
+        *("--extra", "airflow", "--extra", "dev", "--extra", "bench"),
+        *("--constraint", "requirements.txt"),
+    ),
 }
 
 

@@ -35,7 +35,7 @@ def tracked() -> list[Path]:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements.txt", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["airflow"]),
         ("requirements-dev.txt", [r for extra in PROJECT["optional-dependencies"].values() for r in extra]),
     ],
 )
