@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,6 +16,7 @@ __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
 # Airflow reads its settings when it is first imported, which any test may be the first to do. Each
 # worker of a parallel run has a home of its own.
 _HOME = Path(tempfile.mkdtemp(prefix="trawl-airflow-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ.update(
     QUIET,
     AIRFLOW_HOME=str(_HOME),
