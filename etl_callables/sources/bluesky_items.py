@@ -67,7 +67,7 @@ def _post(item: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
         return _repost(repost, uri, created(item), fetched_at)
     record = view["record"]
     who = view["author"]
-    reply = record.get("reply") or {}
+    reply = _mapping(record.get("reply"))
     facets = list(_features(record))
     return Post(
         platform=PLATFORM,
@@ -78,7 +78,7 @@ def _post(item: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
         author_id=text(who.get("did")),
         created_at=created(item),
         text=record.get("text"),
-        lang=next(iter(record.get("langs") or ()), None),
+        lang=next(iter(_texts(record.get("langs"))), None),
         likes=count(view.get("likeCount")),
         reposts=count(view.get("repostCount")),
         replies=count(view.get("replyCount")),
@@ -90,7 +90,7 @@ def _post(item: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
         in_reply_to=_uri(reply.get("parent")),
         quoted=_quoted(record.get("embed")),
         reposted=None,
-        hashtags=_unique(*(facet.get("tag") for facet in facets), *(record.get("tags") or ())),
+        hashtags=_unique(*(facet.get("tag") for facet in facets), *_texts(record.get("tags"))),
         # The text may say anything; who is meant is an account.
         mentions=_unique(*(facet.get("did") for facet in facets)),
         urls=_unique(*(facet.get("uri") for facet in facets), _linked(record.get("embed"))),
@@ -132,22 +132,21 @@ def _address(who: dict[str, Any], uri: str) -> str | None:
 
 
 def _uri(reference: Any) -> str | None:
-    return text(reference.get("uri")) if isinstance(reference, dict) else None
+    return text(_mapping(reference).get("uri"))
 
 
 def _features(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What the parts of a text stand for: a link (`uri`), an account (`did`) or a `tag` each."""
-    for facet in record.get("facets") or ():
-        yield from (feature for feature in facet.get("features") or () if isinstance(feature, dict))
+    for facet in _list(record.get("facets")):
+        yield from map(_mapping, _list(_mapping(facet).get("features")))
 
 
 def _quoted(embed: Any) -> str | None:
     """The post that a post shows, alone or beside pictures; not a list, a feed or anything else."""
     if not isinstance(embed, dict):
         return None
-    record = embed.get("record")
-    inner = record.get("record") if isinstance(record, dict) else None
-    uri = _uri(inner) or _uri(record)
+    record = _mapping(embed.get("record"))
+    uri = _uri(record.get("record")) or _uri(record)
     return uri if uri and _POSTS in uri else None
 
 
@@ -163,9 +162,21 @@ def _media(embed: Any) -> Iterator[Any]:
     """The addresses of pictures and films of a shown embed: `images`, a gallery's `items`, or itself."""
     if not isinstance(embed, dict):
         return
-    for part in (embed, *(embed.get("images") or ()), *(embed.get("items") or ())):
-        yield from (part.get(name) for name in _MEDIA)
+    for part in (embed, *_list(embed.get("images")), *_list(embed.get("items"))):
+        yield from (_mapping(part).get(name) for name in _MEDIA)
     yield from _media(embed.get("media"))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in _list(value) if isinstance(one, str) and one]
 
 
 def _unique(*values: Any) -> tuple[str, ...]:

@@ -28,11 +28,11 @@ FILTERS: Final = ("author", "domain", "lang", "mentions", "tag", "url")
 """Options that the search takes as they are."""
 
 _THREADS: Final = 8
-_FILL: Final = 500
-"""Hits that a part is meant to have: a handful of pages."""
+_FILL: Final = 300
+"""Hits that a part is meant to have: a few pages."""
 
-_DOUBT: Final = 1000
-"""Hits after which an end may be the search's own: a tenth of what it gave in 2026, should that change."""
+_DOUBT: Final = 500
+"""Hits after which an end may be the search's own: far fewer than it gave in 2026, should that change."""
 
 _PARTS: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

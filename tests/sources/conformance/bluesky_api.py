@@ -12,7 +12,7 @@ from tests.servers.made import Made
 from tests.servers.standin import StandIn
 from tests.sources.conformance.case import PAGE, Case, Served, Setting
 
-DEPTH = 1000
+DEPTH = 500
 
 
 @contextmanager
