@@ -1,4 +1,4 @@
-"""Make requirements.txt and requirements-dev.txt from the short list in pyproject.toml, or check them.
+"""Make requirements*.txt from the short list in pyproject.toml, or check them.
 
 `--check` changes nothing and exits with 1 where the locks no longer follow from the list. Versions that
 are locked stay as they are unless the list rules them out; to renew them, delete the locks first.
@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
     "requirements.txt": ("--extra", "airflow"),
+    # What checking and planning need, and no more.
+    "requirements-check.txt": ("--constraint", "requirements.txt"),
     # The development lock holds the same versions as the other, and more.
     "requirements-dev.txt": (
         *("--extra", "airflow", "--extra", "dev", "--extra", "bench"),

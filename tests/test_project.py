@@ -36,6 +36,7 @@ def tracked() -> list[Path]:
     ("lock", "wanted"),
     [
         ("requirements.txt", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["airflow"]),
+        ("requirements-check.txt", PROJECT["dependencies"]),
         ("requirements-dev.txt", [r for extra in PROJECT["optional-dependencies"].values() for r in extra]),
     ],
 )
@@ -47,12 +48,13 @@ def test_the_lock_follows_from_the_short_list(lock: str, wanted: list[str]) -> N
         assert all(requirement.specifier.contains(version) for version in locked[name]), name
 
 
-def test_both_locks_agree() -> None:
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-check.txt"])
+def test_the_locks_agree(lock: str) -> None:
     development = pins("requirements-dev.txt")
-    assert {name: development.get(name) for name in pins("requirements.txt")} == pins("requirements.txt")
+    assert {name: development.get(name) for name in pins(lock)} == pins(lock)
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-check.txt", "requirements-dev.txt"])
 def test_every_pin_has_hashes_and_no_registry_is_named(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "://" not in text
