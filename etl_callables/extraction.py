@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
-from etl_callables import raw
+from etl_callables import memory, raw
+from etl_callables.asking import Asking
 from etl_callables.cost import dollars
 from etl_callables.errors import Stop
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run, prefix
 from etl_callables.selection import Selection
+from etl_callables.shares import shares
 from etl_callables.sources import Page, Request, Source, source_for
 from etl_callables.spending import Account
 from etl_callables.store import Store, open_store
@@ -31,6 +33,19 @@ _EMPTIES: Final = 10
 """Pages in a row without any item, after which a service will give none."""
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Incremental(Protocol):
+    """What the module of a source without a past (`INCREMENTAL`) has besides."""
+
+    def remember(self, bodies: Sequence[bytes], *, rest: bool) -> dict[str, Any]:
+        """What to be told next time (`Request.memory`), from the pages of a run.
+
+        With `rest`, not all of it was taken: the same must be given again even where nothing changes.
+        """
+
+
 def extract(job: Job, window: Window, run: Run, *, source: Source | None = None) -> dict[str, Any]:
     """Fetch the window's posts into raw pages, going on where a killed try of the same run was.
 
@@ -40,37 +55,69 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     Raises RetryLater and Stop.
     """
     source = source or source_for(job.source, job.via)
+    started = run.now()
+    store, attempt = open_store(job, run), raw.new_attempt(started)
+    known = memory.recall(store, job) if memory.remembers(source, job, run) else None
+    span = _span(job, window, known)
     request = Request(
         query=job.query,
-        window=window,
+        window=span,
         limit=job.limit,
         options=job.options,
         folder=job.folder,
         credentials=_credentials(job, run),
         connection=job.source_connection or "",
+        memory=known.note if known else {},
     )
-    started = run.now()
-    store, attempt = open_store(job, run), raw.new_attempt(started)
     log = _Log(
         store=store,
         prefix=prefix(job, window, run),
         attempt=attempt,
         account=Account(store, job, attempt, run),
-        fingerprint=raw.fingerprint(job, window, run),
+        # What a source without a past said belongs to the window, whichever run heard it.
+        fingerprint=raw.fingerprint(job, window, replace(run, id="") if known else run),
         job=job,
         version=source.version(),
     )
-    progress = _Progress(source, Selection(window, job.limit, distinct=job.limit is not None), run)
-    _adopt(log, progress, run)
+    parts = shares(job, span)
+    selection = Selection(
+        span,
+        job.limit,
+        distinct=job.limit is not None or known is not None,
+        shares=parts,
+        taken=known.taken(window) if known else frozenset(),
+    )
+    asking = Asking(source, request, parts, selection, run)
+    progress = _Progress(source, selection, asking, run)
+    _adopt(log, progress, run, finished=known is not None)
     requests = 0
     if progress.going:
         with log.account.keeping(request.purse):
-            for page in source.pages(request, progress.cursor, run):
+            for asked in asking.pages(progress.cursor):
                 requests += 1
-                log.write(page, progress.cursor, run.now())
-                if not progress.take(page.bodies, page.cursor, page.truncated):
+                log.write(asked.page, asked.cursor, run.now())
+                progress.cursor = asked.cursor
+                if not progress.take(asked.page.bodies, asked.page.cursor, asked.page.truncated):
                     break
-    return _finish(log, progress, started, requests, run)
+    if known is not None:
+        _remember(log, progress, known, window)
+    return _finish(log, progress, started, requests, run, since=span.start if known else None)
+
+
+def _span(job: Job, window: Window, known: memory.Memory | None) -> Window:
+    """From when to when posts are taken: of a source without a past, all that no earlier run took."""
+    return window if known is None else Window(job.date_range.since or _EPOCH, window.end)
+
+
+def _remember(log: _Log, progress: _Progress, known: memory.Memory, window: Window) -> None:
+    """Claim the posts kept, before anything says that they are."""
+    source, selection = progress.source, progress.selection
+    bodies = [body for page in raw.read_pages(log.store, log.keys) for body in page.bodies]
+    posts = (item for body in bodies for item in source.posts(body, window.end) if isinstance(item, Post))
+    # What is left for the next run has to be given again.
+    rest = selection.tally.over_limit > 0 or any(post.created_at >= window.end for post in posts)
+    note = cast("Incremental", source).remember(bodies, rest=rest)
+    memory.remember(log.store, log.job, known.with_claims(selection.names, window, note))
 
 
 def _credentials(job: Job, run: Run) -> Mapping[str, Any]:
@@ -122,13 +169,14 @@ class _Log:
 class _Progress:
     """How far a run is: what its pages held, what to ask next, and whether to ask at all."""
 
-    def __init__(self, source: Source, selection: Selection, run: Run) -> None:
+    def __init__(self, source: Source, selection: Selection, asking: Asking, run: Run) -> None:
         self.selection = selection
+        self._asking = asking
         self.cursor: str | None = None
         self.going = True
         self.truncated: str | None = None
         self.pages = 0
-        self._source = source
+        self.source = source
         self._run = run
         self._asked: set[str] = set()
         self._contents: set[int] = set()
@@ -142,26 +190,34 @@ class _Progress:
         fetched, content = self._count(bodies)
         self.cursor = following
         self.pages += 1
-        self.truncated = truncated
+        self._note(truncated)
         self._say(fetched)
         if self.selection.full or following is None:
             self.going = False
         elif following in self._asked or self._circles(content):
-            self.going, self.truncated = False, REPEATED
+            self.going = False
+            self._note(REPEATED)
         else:
-            self._empties = 0 if fetched else self._empties + 1
+            # A day without posts is nothing strange.
+            self._empties = 0 if fetched or self._asking.begins(following) else self._empties + 1
             if self._empties >= _EMPTIES:
-                self.going, self.truncated = False, EMPTY
+                self.going = False
+                self._note(EMPTY)
         return self.going
+
+    def _note(self, truncated: str | None) -> None:
+        """Each reason once: several parts of a window may have the same."""
+        if truncated and truncated not in (self.truncated or "").split("; "):
+            self.truncated = f"{self.truncated}; {truncated}" if self.truncated else truncated
 
     def _count(self, bodies: tuple[bytes, ...]) -> tuple[int, frozenset[tuple[str, str]]]:
         """How many items a page has, and who its posts are where that tells a repeat."""
         before = self.selection.tally.fetched
         now = self._run.now()
-        posts = self._source.posts
+        posts = self.source.posts
         items: Iterable[Post | Skipped] = chain.from_iterable(posts(body, now) for body in bodies)
         names: set[tuple[str, str]] = set()
-        if self._source.REPEATS:
+        if self.source.REPEATS:
             items = _noting(items, names.add)
         for _ in self.selection.keep(items):
             pass
@@ -195,9 +251,9 @@ def _noting(
         yield item
 
 
-def _adopt(log: _Log, progress: _Progress, run: Run) -> None:
+def _adopt(log: _Log, progress: _Progress, run: Run, *, finished: bool) -> None:
     """Count the pages that a killed try of this run left, so that they are not asked for again."""
-    keys = raw.adoptable(log.store, log.prefix, log.fingerprint)
+    keys = raw.adoptable(log.store, log.prefix, log.fingerprint, finished=finished)
     if keys:
         run.log.info("%d pages are here from an earlier try; going on after them", len(keys))
     for page in raw.read_pages(log.store, keys):
@@ -207,7 +263,9 @@ def _adopt(log: _Log, progress: _Progress, run: Run) -> None:
             return
 
 
-def _finish(log: _Log, progress: _Progress, started: datetime, requests: int, run: Run) -> dict[str, Any]:
+def _finish(
+    log: _Log, progress: _Progress, started: datetime, requests: int, run: Run, *, since: datetime | None
+) -> dict[str, Any]:
     tally = progress.selection.tally
     done = raw.Done(
         pages=tuple(log.keys),
@@ -229,6 +287,8 @@ def _finish(log: _Log, progress: _Progress, started: datetime, requests: int, ru
         started=started,
         finished=run.now(),
         cost=log.account.cost,
+        since=since,
+        taken=tuple(sorted(progress.selection.met)),
     )
     key = raw.write_done(log.store, log.prefix, log.attempt, done)
     _summarise(done, progress, run)

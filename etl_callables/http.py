@@ -118,6 +118,12 @@ class Rate:
             return at - now
 
 
+def rate_of(request: Request, count: int, seconds: float) -> Rate:
+    """The rate that all clients of a request keep together."""
+    rate: Rate = request.rates.setdefault((count, seconds), Rate(count, seconds))
+    return rate
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     method: str

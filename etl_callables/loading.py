@@ -141,6 +141,7 @@ def _manifest(
         query=job.query,
         options=dict(job.options),
         limit=job.limit,
+        per=job.per,
         window=str(window),
         start=window.start,
         end=window.end,

@@ -70,9 +70,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One run over one window. Times are aware UTC; `window` is [start, end) as in `Window.__str__`.
 
     `job_digest` is the SHA-256 of the job's file and defaults, `values` the effective values.
-    `truncated` says why the source ended before the window did, None when it did not; `cost` is what
-    the pages cost at list prices, None where nothing does. `attempt` names the execution of transform
-    that made the object.
+    `per` is how `limit` was filled, as in the job. `truncated` says why the source ended before the
+    window did, None when it did not; `cost` is what the pages cost at list prices, None where nothing
+    does. `attempt` names the execution of transform that made the object.
     """
 
     job: str
@@ -100,6 +100,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replaced: Replaced | None
     started: datetime
     finished: datetime
+    per: str = "run"
     cost: Cost | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION

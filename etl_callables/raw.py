@@ -74,7 +74,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     + `duplicates` + `outside_window` + `over_limit` + the sum of `skipped` (by reason). `first_post`
     and `last_post` are the earliest and latest creation of what was kept. `truncated` says why the
     source ended before the window did, None when it did not; `complete` is whether everything asked
-    for was given. `requests` were made by this attempt; `cost` is of all pages, None where nothing costs.
+    for was given. Of a source without a past, `since` is from when on posts are taken, before the
+    window, and `taken` are the ids of posts met that belong to other runs (`etl_callables.memory`).
+    `requests` were made by this attempt; `cost` is of all pages, None where nothing costs.
     """
 
     pages: tuple[str, ...]
@@ -96,12 +98,16 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     cost: Cost | None = None
+    since: datetime | None = None
+    taken: tuple[str, ...] = ()
     trawl_raw: int = VERSION
 
 
 def fingerprint(job: Job, window: Window, run: Run) -> str:
     """SHA-256 of all that decides which pages a source gives, and of the run that asks."""
     asked = [job.source, job.via, job.query, job.options, job.limit, str(window), run.id]
+    if job.per != "run":
+        asked.append(job.per)
     text = json.dumps(asked, sort_keys=True, default=str, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -232,17 +238,18 @@ def attempts(store: Store, prefix: str) -> list[Attempt]:
     return [found[name] for name in sorted(found)]
 
 
-def adoptable(store: Store, prefix: str, wanted: str) -> list[str]:
+def adoptable(store: Store, prefix: str, wanted: str, *, finished: bool = False) -> list[str]:
     """Keys of the pages, from page 0, that an extract with this fingerprint need not ask for again.
 
     They are the newest unfinished attempt's own and, through `previous`, those it adopted itself.
     Attempts older than a finished one of the same fingerprint are not: whoever runs a finished
-    extract again wants the source asked again.
+    extract again wants the source asked again. With `finished` it gets the pages of that one, for a
+    source that cannot be asked for the past.
     """
     for attempt in reversed(attempts(store, prefix)):
         if attempt.done is not None:
             if _fingerprint_of(store, attempt.done) == wanted:
-                return []
+                return list(read_done(store, attempt.done).pages) if finished else []
             continue
         chain = _chain(store, attempt, wanted)
         if chain:

@@ -22,6 +22,7 @@ from etl_callables.run import Run, object_key, prefix
 from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.scratch import scratch
 from etl_callables.selection import Selection, Tally
+from etl_callables.shares import shares
 from etl_callables.sources import Source, source_for
 from etl_callables.store import Store, open_store
 from etl_callables.table import COUNTS, SCHEMA, TIME, batch_of, output_schema, pc, typed
@@ -98,7 +99,7 @@ def transform(
         scratch() as local,
         Runs(local, pa.schema([SCHEMA.field(name) for name in fields]), run_bytes) as runs,
     ):
-        table = _Table(source_for(done.source, done.via), window, _limit(job, done), fields, runs)
+        table = _Table(source_for(done.source, done.via), _selection(job, window, done), fields, runs)
         with _no_garbage():
             table.take(ahead(_pieces(store, done.pages)))
         rows = (
@@ -168,16 +169,12 @@ def _pieces(store: Store, keys: Iterable[str]) -> Iterator[tuple[datetime, list[
 class _Table:
     """Items on their way from pages to sorted runs, counted as they go."""
 
-    def __init__(
-        self, source: Source, window: Window, limit: int | None, fields: Sequence[str], runs: Runs
-    ) -> None:
-        # Without a limit the runs find the duplicates, in flat memory.
-        self._selection = Selection(window, limit, distinct=limit is not None)
+    def __init__(self, source: Source, selection: Selection, fields: Sequence[str], runs: Runs) -> None:
+        self._selection = selection
         self._source = source
-        self._fast = (
-            cast("Columnar", source).columns if limit is None and hasattr(source, "columns") else None
-        )
-        self._window = window
+        plain = selection.limit is None and not selection.taken
+        self._fast = cast("Columnar", source).columns if plain and hasattr(source, "columns") else None
+        self._window = selection.window
         self._fields = fields
         self._runs = runs
         self._items: list[Post | Skipped] = []
@@ -240,12 +237,27 @@ def _is_sound(batch: pa.RecordBatch) -> bool:
     return all((pc.min(batch[name]).as_py() or 0) >= 0 for name in counts)
 
 
+def _selection(job: Job, window: Window, done: raw.Done) -> Selection:
+    """What extract kept, to be kept again."""
+    limit = _limit(job, done)
+    if done.since is not None:
+        window = Window(done.since, window.end)
+    # Without a limit the runs find the duplicates, in flat memory.
+    return Selection(
+        window,
+        limit,
+        distinct=limit is not None,
+        shares=shares(job, window),
+        taken=frozenset(done.taken),
+    )
+
+
 def _limit(job: Job, done: raw.Done) -> int | None:
     """The job's limit, or None where so many items are allowed that it cannot matter.
 
     To hold a limit exactly, what was seen must be remembered: nothing to do without need for millions.
     """
-    if job.limit is not None and job.limit > _MANY and done.items <= job.limit:
+    if job.limit is not None and job.limit > _MANY and done.items <= job.limit and job.per == "run":
         return None
     return job.limit
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from schemas.schedule import Schedule
 
 EachRun = Literal["interval", "whole"]
+Per = Literal["run", "day"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Job:
     schedule: Schedule
     query: str | None = None
     limit: int | None = None
+    per: Per = "run"
     max_cost: MaxCost = MaxCost()
     options: Mapping[str, Any] = field(default_factory=dict)
     date_range: DateRange = DateRange()

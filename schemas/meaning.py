@@ -43,6 +43,7 @@ def understand(draft: Draft) -> dict[str, Any]:
     _backfill(draft, schedule, span)
     _query(draft)
     _subject(draft)
+    _per(draft)
     _email(draft)
     email = draft.get("email") or ()
     return {
@@ -213,6 +214,12 @@ def _max_cost(draft: Draft) -> MaxCost:
         message = f"max_cost bounds what a source charges, and {source} via {via} charges nothing"
         draft.blame(Fault(message, "no-cost", "leave it out", ("max_cost",), at_key=True))
     return MaxCost(draft.said("max_cost", "run"), draft.said("max_cost", "month"))
+
+
+def _per(draft: Draft) -> None:
+    if draft.said("per") == "day" and draft.said("limit") is None and not draft.at_fault("limit"):
+        message = "per: day spreads a limit over the days of a run, and this job has no limit"
+        draft.blame(Fault(message, "no-limit", "add limit, or leave per out", ("per",), at_key=True))
 
 
 def _email(draft: Draft) -> None:

@@ -228,6 +228,7 @@ _PLAIN: Final = (
     "key",
     "query",
     "limit",
+    "per",
     "backfill",
     "description",
     "owner",

@@ -30,7 +30,7 @@ def page(job: Job) -> str:
         ("Query", code(job.query) if job.query else "everything"),
         ("Runs", escape(describe(job.schedule))),
         ("Each run takes", escape(_takes(job))),
-        ("At most", f"{job.limit:,} posts a run" if job.limit else "no limit"),
+        ("At most", _at_most(job)),
         ("Writes", code(f"{job.bucket.rstrip('/')}/{job.key}")),
         ("Manifest", code(f"{job.bucket.rstrip('/')}/{STATE}/{job.id}/<window>/manifest.json")),
         ("Columns", escape(", ".join(column.header for column in job.columns))),
@@ -84,6 +84,12 @@ def _plain(value: object) -> str:
     if isinstance(value, str) and _BARE.fullmatch(value):
         return value
     return _QUOTED.encode(value)
+
+
+def _at_most(job: Job) -> str:
+    if job.limit is None:
+        return "no limit"
+    return f"{job.limit:,} posts a run{', evenly from its days' if job.per == 'day' else ''}"
 
 
 def _takes(job: Job) -> str:

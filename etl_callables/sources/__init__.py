@@ -33,7 +33,9 @@ class Request:
     `limit` is how many posts the run will keep at most, None for all there are; a source may use
     it to ask for smaller pages, but it is `extract` that holds it exactly. `folder` is the absolute
     folder of the job's file. `credentials` are the values of the job's source connection, whose name
-    `connection` has for messages. A source that charges takes from the `purse` before it asks.
+    `connection` has for messages. `memory` is the note that an incremental source left itself.
+    `rates` are what parts of one request, asked for side by side, share. A source that charges takes
+    from the `purse` before it asks.
     """
 
     query: str | None
@@ -43,6 +45,8 @@ class Request:
     folder: str = ""
     credentials: Mapping[str, Any] = field(default_factory=dict)
     connection: str = ""
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    rates: dict[tuple[int, float], Any] = field(default_factory=dict, compare=False)
     purse: Purse = field(default_factory=Purse)
 
 
@@ -63,7 +67,12 @@ class Page:
 
 
 class Source(Protocol):
-    """What a provider's module has. Modules satisfy this; nothing inherits from it."""
+    """What a provider's module has. Modules satisfy this; nothing inherits from it.
+
+    It may have besides: `PARALLEL`, how many windows may be asked for side by side (1); `SEEKS = False`,
+    where a window in the past costs as much as all that is newer; `INCREMENTAL = True`, where there is no
+    past to ask for (`etl_callables.extraction.Incremental`); `columns` (`transformation.Columnar`).
+    """
 
     PLATFORM: str
     """The value of `platform` in every post, or a word for several (`archive`)."""

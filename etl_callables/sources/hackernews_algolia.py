@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from etl_callables.ahead import side_by_side
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.http import Client, Rate, one_line, version
+from etl_callables.http import Client, one_line, rate_of, version
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
@@ -30,6 +30,8 @@ RATE: Final = (10_000, 3600.0)
 """Questions and seconds: what Algolia allows an address in an hour."""
 
 THREADS: Final = 8
+
+PARALLEL: Final = THREADS
 
 _DEPTH: Final = 1000
 _FILL: Final = 700
@@ -105,7 +107,7 @@ class _Search:
     def __init__(self, request: Request, run: Run) -> None:
         self.start, self.end = (int(end.timestamp()) for end in (request.window.start, request.window.end))
         self.limit = request.limit
-        self.client = Client.of("Hacker News", HOME, request, run, rate=Rate(*RATE))
+        self.client = Client.of("Hacker News", HOME, request, run, rate=rate_of(request, *RATE))
         self._asked = {
             "query": request.query,
             "tags": _TAGS[str(request.options.get("items", "all"))],

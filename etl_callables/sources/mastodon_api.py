@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.http import Client, Rate, one_line, version
+from etl_callables.http import Client, one_line, rate_of, version
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
@@ -49,7 +49,7 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         request,
         run,
         headers={"Authorization": f"Bearer {token}"} if token else {},
-        rate=Rate(*RATE),
+        rate=rate_of(request, *RATE),
         judge=lambda answer: _judge(answer, request),
     ) as client:
         before = cursor if cursor is not None else _before(client, request.window.end)
