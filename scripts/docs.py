@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from trawl import prices
 from trawl.reference import reference
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {"docs/job-reference.md": reference}
+PAGES = {"docs/job-reference.md": reference, "docs/sources.md": prices.page}
 
 
 def main(arguments: list[str]) -> int:

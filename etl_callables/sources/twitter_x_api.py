@@ -199,7 +199,7 @@ class _Asking:
                 return
             except OtherSpelling:
                 if place.spelling == "tweet":
-                    raise
+                    raise Stop("X knows its fields neither by their new names nor by their old ones.") from None
                 place = moved(place, spelling="tweet")
                 continue
             body, page = one_line(answer.body), answer.value

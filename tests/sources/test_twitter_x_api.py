@@ -280,6 +280,9 @@ def test_old_names_that_x_does_not_know_either_are_the_end(build: Build) -> None
     at.x.instead = {0: Answer(refusal.encode(), 400), 1: Answer(other.encode(), 400)}
     with pytest.raises(Stop, match=r"tweet\.fields"):
         at.extract()
+    at.x.instead = {2: Answer(refusal.encode(), 400), 3: Answer(refusal.encode(), 400)}
+    with pytest.raises(Stop, match="neither by their new names nor by their old ones"):
+        at.extract()
 
 
 # --- a user's posts --------------------------------------------------------------------------------
@@ -366,6 +369,16 @@ def test_whether_a_window_reaches_beyond_a_users_last_posts_is_found_out(
     assert done.cost.usd == float(at.x.bill)
 
 
+def test_an_empty_last_page_does_not_hide_how_far_back_a_user_was_read(build: Build) -> None:
+    at = build(prolific(450)).does(query=None, options={"user": "sample_prolific"})
+    at.now += timedelta(days=9)
+    at.x.instead[2] = Answer(b'{"meta":{"result_count":0}}')
+    done = at.extract()
+    assert (done.posts, done.complete) == (100, False)
+    assert done.truncated is not None
+    assert done.truncated.endswith("may have left out what is older than 2026-07-05 22:20 UTC")
+
+
 def test_a_user_with_few_posts_has_no_more_than_x_gives(build: Build) -> None:
     at = build().does(query=None, options={"user": "sample_ada"})
     at.now = NOW + timedelta(days=100)
@@ -445,6 +458,20 @@ def test_a_bound_takes_smaller_pages_before_it_gives_up(build: Build) -> None:
     assert (done.posts, done.cost and done.cost.usd) == (140, 0.70)
     missing = "what is older than 2026-07-05 21:40 UTC is missing"
     assert done.truncated == f"max_cost.run of $0.70 does not pay for $0.05 more: {missing}"
+
+
+def test_a_bound_is_used_up_to_the_last_post_it_pays_for(build: Build) -> None:
+    """Though 0.145 / 0.005 is a little less than 29 where numbers are binary."""
+    at = build().does(max_cost=MaxCost(run=0.645))
+    assert at.extract().posts == 129
+
+
+def test_a_bound_below_a_user_and_a_page_is_refused_before_anything_is_asked(build: Build) -> None:
+    at = build().does(query=None, options={"user": "sample_ada"}, max_cost=MaxCost(run=0.03))
+    with pytest.raises(Stop, match=r"smallest page, which may cost \$0\.035"):
+        at.extract()
+    assert at.x.asked == []
+    assert at.does(max_cost=MaxCost(run=0.035)).extract().posts == 5
 
 
 def test_the_bound_of_a_month_counts_all_runs_of_the_job(build: Build) -> None:
