@@ -199,7 +199,9 @@ class _Asking:
                 return
             except OtherSpelling:
                 if place.spelling == "tweet":
-                    raise Stop("X knows its fields neither by their new names nor by their old ones.") from None
+                    raise Stop(
+                        "X knows its fields neither by their new names nor by their old ones."
+                    ) from None
                 place = moved(place, spelling="tweet")
                 continue
             body, page = one_line(answer.body), answer.value
