@@ -41,7 +41,7 @@ def browser(profile: str) -> Iterator[Chrome]:
         "disable-component-update",
         "disable-sync",
         "hide-scrollbars",
-        "window-size=1360,820",
+        "window-size=1800,860",
         "force-device-scale-factor=1",
         "lang=en",
         f"user-data-dir={profile}",
