@@ -26,9 +26,12 @@ from etl_callables.post import Post, Skipped
 from etl_callables.reader import read_posts
 from etl_callables.run import Run, prefix
 from etl_callables.sources import Request, archive, twitter_x_api, x_prices
+from etl_callables.sources.facts import FACTS
 from etl_callables.store import open_store
 from schemas.job import Job, MaxCost
+from schemas.meaning import CHARGING
 from schemas.reading import read_job
+from schemas.shape import schema
 from schemas.window import Window
 from tests.etl_callables.jobs import job as any_job
 from tests.servers.standin import Answer
@@ -204,6 +207,7 @@ def test_an_archive_is_asked_once_a_second(build: Build) -> None:
     at.x.at_most = 50
     assert at.extract().posts == 250
     assert at.slept == [1.0] * 4
+    assert len(at.x.asked) == 5, "none was refused"
 
 
 def test_what_recent_search_cannot_reach_is_called_missing(build: Build) -> None:
@@ -411,6 +415,15 @@ def test_our_prices_are_those_of_the_stand_in() -> None:
     names = {"counts of the last 7 days": "counts/recent", "counts of the archive": "counts/all"}
     ours = {names.get(name, name): Decimal(str(usd)) for name, usd in x_prices.PRICES.usd.items()}
     assert ours == PRICES
+
+
+def test_what_people_are_told_of_prices_is_in_the_table() -> None:
+    told = FACTS["twitter", "x-api"].prices
+    options = schema()["$defs"]["twitter_x_api_options"]["properties"]["expand"]["description"]
+    for name, word in {"post": "post", "user": "author", "media": "picture or film"}.items():
+        assert f"{word} ${x_prices.PRICES.usd[name]:.3f}" in told
+        assert f"${x_prices.PRICES.usd[name]:.3f} each" in options
+    assert {name for name, facts in FACTS.items() if facts.dollars} == CHARGING
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -54,6 +54,8 @@ class Served:
     options: Mapping[str, Any] = field(default_factory=dict)
     pages: Callable[[Any], bool] = lambda _: True
     """Whether a question asks for a page, and not for a login or the like."""
+    bill: Callable[[], float] | None = None
+    """What the service has charged so far, in US dollars; None where it charges nothing."""
 
 
 def _last_number(name: str) -> int:

@@ -12,6 +12,7 @@ import pytest
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.extraction import REPEATED
 from etl_callables.post import Post, Skipped
+from schemas.job import MaxCost
 from schemas.window import Window
 from tests.servers.authority import Authority
 from tests.servers.made import around, made
@@ -269,6 +270,42 @@ def test_killed_after_any_page_it_goes_on_there(
             assert trial.asked() <= most
     assert trial.numbers(rows) == sorted(post.number for post in posts)
     assert manifest.complete
+
+
+# --- 6: money ---------------------------------------------------------------------------------------
+
+
+@promise(6, "what is charged is in the manifest")
+def test_what_a_run_cost_is_what_the_service_charged(stage: Stage) -> None:
+    with stage.trial(made(35, DAY), limit=35) as trial:
+        manifest, _ = trial.whole()
+        if trial.served.bill is None:
+            assert manifest.cost is None
+            pytest.skip("it charges nothing")
+        assert manifest.cost is not None
+        assert manifest.cost.usd == trial.served.bill() > 0
+
+
+@promise(6, "stops before max_cost")
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_a_run_ends_before_it_costs_more_than_it_may(stage: Stage, part: float) -> None:
+    posts = made(35, DAY)
+    with stage.trial(posts) as trial:
+        if trial.served.bill is None:
+            pytest.skip("it charges nothing")
+        trial.extract()
+        whole = trial.served.bill()
+        trial.max_cost = MaxCost(run=round(part * whole, 3))
+        try:
+            manifest, rows = trial.whole()
+        except Stop as problem:
+            assert "max_cost" in str(problem)  # noqa: PT017 - one way of two
+            assert trial.served.bill() == whole
+            return
+        assert trial.served.bill() - whole <= part * whole + 1e-9
+    assert trial.numbers(rows) == sorted(post.number for post in posts)[-len(rows) :]
+    assert manifest.truncated is not None
+    assert "max_cost" in manifest.truncated
 
 
 # --- 7: pure ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from etl_callables.reader import read_posts
 from etl_callables.run import Run, prefix
 from etl_callables.sources import Page, Request, Source, source_for
 from etl_callables.store import open_store
-from schemas.job import Column, Job
+from schemas.job import Column, Job, MaxCost
 from schemas.schedule import Schedule
 from schemas.window import Window
 from tests.servers.authority import Authority
@@ -43,6 +43,7 @@ class Trial:
     slept: list[float] = field(default_factory=list)
     limit: int | None = None
     per: str = "run"
+    max_cost: MaxCost = field(default_factory=MaxCost)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -77,6 +78,7 @@ class Trial:
             schedule=Schedule("0 0 * * *"),
             query=self.case.query,
             limit=self.limit,
+            max_cost=self.max_cost,
             options={**self.case.options, **self.served.options},
             source_connection="the_connection" if self.served.credentials else None,
         )

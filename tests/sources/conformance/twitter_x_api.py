@@ -19,7 +19,8 @@ def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
     ]
     with XApi(made, now=lambda: setting.window.end + timedelta(hours=1)) as x:
         x.at_most, x.overlap, x.loop, x.odd = PAGE, setting.overlap, setting.loop, setting.odd
-        yield Served(x, {"host": x.url, "password": x.token, "extra": {"timeout": 0.3}})
+        credentials = {"host": x.url, "password": x.token, "extra": {"timeout": 0.3}}
+        yield Served(x, credentials, bill=lambda: float(x.bill))
 
 
 CASE = Case(
