@@ -65,6 +65,11 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     posts of a user, or beyond the job's `max_cost`.
     """
     user = request.options.get("user")
+    if user and request.query:
+        raise Stop(
+            "The job takes the posts of a user, and this run has a query too: search for"
+            f" from:{user} in a job without `options.user`."
+        )
     with _Asking(request, run) as asking:
         if cursor is not None:
             place = Place.parse(cursor)

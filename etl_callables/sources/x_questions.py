@@ -91,11 +91,10 @@ moved: Final = msgspec.structs.replace
 def parameters(place: Place, request: Request, expand: Collection[str], size: int) -> dict[str, Any]:
     """What to ask for a page of `size` posts at a place, with what is to be told besides."""
     door, names = DOORS[place.door], _NAMES[place.spelling]
-    is_search = place.door != "user"
     start, end = (None, place.start or FIRST) if place.probe else (place.start, place.end)
     asked = {
-        "query": request.query if is_search else None,
-        "exclude": None if is_search else ",".join(request.options.get("exclude", ())),
+        "query": request.query,
+        "exclude": ",".join(request.options.get("exclude", ())) if place.door == "user" else None,
         "start_time": stamp(start) if start else None,
         "end_time": stamp(end),
         door.follows: place.token,

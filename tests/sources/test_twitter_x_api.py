@@ -319,6 +319,13 @@ def test_replies_and_retweets_of_a_user_are_left_out_where_asked(build: Build) -
     assert at.asked("exclude") == ["replies,retweets"]
 
 
+def test_a_run_by_hand_that_adds_a_query_to_a_user_is_refused(build: Build) -> None:
+    at = build().does(options={"user": "sample_ada"})
+    with pytest.raises(Stop, match="search for from:sample_ada"):
+        at.extract()
+    assert at.x.asked == []
+
+
 def test_a_user_whom_x_does_not_know_or_show_stops_the_run(build: Build) -> None:
     at = build().does(query=None, options={"user": "sample_nobody"})
     with pytest.raises(Stop, match=r"no user sample_nobody \(Could not find user .* correct `options.user`"):
