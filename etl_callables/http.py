@@ -120,7 +120,7 @@ class Rate:
 
 def rate_of(request: Request, count: int, seconds: float) -> Rate:
     """The rate that all clients of a request keep together."""
-    rate: Rate = request.rates.setdefault((count, seconds), Rate(count, seconds))
+    rate: Rate = request.shared.setdefault((count, seconds), Rate(count, seconds))
     return rate
 
 

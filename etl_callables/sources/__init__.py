@@ -18,12 +18,17 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "bluesky": {"api": "etl_callables.sources.bluesky_api"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
     "mastodon": {"api": "etl_callables.sources.mastodon_api"},
+    "rss": {"feed": "etl_callables.sources.rss_feed"},
     "twitter": {
         "x-api": "etl_callables.sources.twitter_x_api",
         "snscrape": "etl_callables.sources.twitter_snscrape",
     },
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""
+
+
+ONE_AT_A_TIME: Final = frozenset({("rss", "feed")})
+"""Sources without a past (`INCREMENTAL`): runs of a job share what they remember, so never two at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class Request:
     it to ask for smaller pages, but it is `extract` that holds it exactly. `folder` is the absolute
     folder of the job's file. `credentials` are the values of the job's source connection, whose name
     `connection` has for messages. `memory` is the note that an incremental source left itself.
-    `rates` are what parts of one request, asked for side by side, share. A source that charges takes
-    from the `purse` before it asks.
+    `shared` is what parts of one request, asked for side by side, have in common, such as a rate or a
+    login. A source that charges takes from the `purse` before it asks.
     """
 
     query: str | None
@@ -46,7 +51,7 @@ class Request:
     credentials: Mapping[str, Any] = field(default_factory=dict)
     connection: str = ""
     memory: Mapping[str, Any] = field(default_factory=dict)
-    rates: dict[tuple[int, float], Any] = field(default_factory=dict, compare=False)
+    shared: dict[Any, Any] = field(default_factory=dict, compare=False)
     purse: Purse = field(default_factory=Purse)
 
 

@@ -14,12 +14,13 @@ from etl_callables.http import version
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, bluesky_feeds
 from etl_callables.sources.bluesky_items import PLATFORM, posts
-from etl_callables.sources.bluesky_search import search
+from etl_callables.sources.bluesky_search import THREADS, search
 from etl_callables.sources.bluesky_session import Session
 
 REPEATS: Final = True
+PARALLEL: Final = THREADS
 
-__all__ = ["PLATFORM", "REPEATS", "pages", "posts", "version"]
+__all__ = ["PARALLEL", "PLATFORM", "REPEATS", "pages", "posts", "version"]
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from etl_callables.ahead import side_by_side
@@ -27,7 +28,7 @@ SIZE: Final = 100
 FILTERS: Final = ("author", "domain", "lang", "mentions", "tag", "url")
 """Options that the search takes as they are."""
 
-_THREADS: Final = 8
+THREADS: Final = 8
 _FILL: Final = 300
 """Hits that a part is meant to have: a few pages."""
 
@@ -91,7 +92,10 @@ def search(session: Session, request: Request, cursor: str | None) -> Iterator[P
         asked.part(place if number == place.part else place.at(number, asked.start))
         for number in range(place.part, place.parts)
     )
-    yield from side_by_side(parts, _THREADS)
+    if request.limit is None:
+        yield from side_by_side(parts, THREADS)
+    else:  # no page may be asked for that the limit does not need
+        yield from chain.from_iterable(parts)
 
 
 class _Search:

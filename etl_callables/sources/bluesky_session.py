@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from etl_callables.errors import RetryLater, Stop, TrawlError
-from etl_callables.http import Client, Rate, decode
+from etl_callables.http import Client, decode, rate_of
 from etl_callables.run import Run
 from etl_callables.sources import Request
 from etl_callables.verdict import Answer, said
@@ -30,6 +31,15 @@ class _Expired(TrawlError):  # noqa: N818 (as its siblings)
     """The access token is older than its two hours."""
 
 
+@dataclass(slots=True)
+class Login:
+    """What a login gave, for all that ask at once: access and refresh tokens, and where to ask."""
+
+    tokens: tuple[str, str] | None = None
+    base: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Session:
     """Asks methods of Bluesky's API. Use as a context manager; safe to use from several threads."""
 
@@ -39,12 +49,13 @@ class Session:
         self._connection = request.connection
         self._named = bool(given.get("host"))
         self._run = run
-        self._lock = threading.Lock()
-        self.tokens: tuple[str, str] | None = None
+        self.login: Login = request.shared.setdefault("login", Login())
         base = LOGIN if self._name else PUBLIC
         # Logins are counted apart from questions: the last of them must not end the asking.
         self._door = Client.of("Bluesky's login", base, request, run)
-        self._client = Client.of("Bluesky", base, request, run, rate=Rate(*RATE), judge=self._judge)
+        self._client = Client.of(
+            "Bluesky", base, request, run, rate=rate_of(request, *RATE), judge=self._judge
+        )
 
     @property
     def is_account(self) -> bool:
@@ -83,10 +94,12 @@ class Session:
 
     def _current(self, old: tuple[str, str] | None) -> tuple[str, str]:
         """Tokens other than `old`: those that another thread got, refreshed ones, or a new login's."""
-        with self._lock:
-            if self.tokens is None or self.tokens is old:
-                self.tokens = (old and self._refreshed(old[1])) or self._logged_in()
-            return self.tokens
+        login = self.login
+        with login.lock:
+            if login.tokens is None or login.tokens is old:
+                login.tokens = (old and self._refreshed(old[1])) or self._logged_in()
+            self._client.base = login.base or self._client.base
+            return login.tokens
 
     def _logged_in(self) -> tuple[str, str]:
         if not _APP_PASSWORD.fullmatch(self._password):
@@ -99,7 +112,7 @@ class Session:
             "/xrpc/com.atproto.server.createSession",
             {"identifier": self._name.removeprefix("@"), "password": self._password},
         )
-        self._client.base = home(answer.value, self._client.base, named=self._named)
+        self.login.base = home(answer.value, self._client.base, named=self._named)
         return _tokens(answer)
 
     def _refreshed(self, token: str) -> tuple[str, str] | None:

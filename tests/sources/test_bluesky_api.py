@@ -180,6 +180,17 @@ def test_a_limit_asks_for_no_page_more_than_it_takes(ada: Person, tmp_path: Path
     assert len(ada.network.order("asked")) <= 3  # the AppView may fill a page up
 
 
+@pytest.mark.usefixtures("many")
+def test_days_are_asked_for_side_by_side_with_one_login(
+    ada: Person, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="httpx"):
+        done = finish(searching(tmp_path, query="wombat", limit=300, per="day"), ada)
+    asked = [record.getMessage() for record in caplog.records if record.name == "httpx"]
+    assert done.posts == 28 * 10 + 3
+    assert sum("createSession" in one for one in asked) == 1
+
+
 def test_a_search_without_a_login_says_what_to_do(bluesky: Network) -> None:
     with pytest.raises(Stop, match="only accounts search: name a connection with a handle as login"):
         ask({"host": bluesky.appview}, "covid")
@@ -226,12 +237,13 @@ def test_a_login_that_expires_is_refreshed_and_the_question_asked_again(ada: Per
     asked = {"q": "thylacine"}
     with Session(request, Run()) as session:
         session.get("app.bsky.feed.searchPosts", asked)
-        old = session.tokens
-        session.tokens = (expired(ada.did, ada.network), old[1])
+        old = session.login.tokens
+        assert old
+        session.login.tokens = (expired(ada.did, ada.network), old[1])
         assert session.get("app.bsky.feed.searchPosts", asked).status == 200
-        assert session.tokens[1] != old[1]
+        assert session.login.tokens[1] != old[1]  # not the one put in just now, which was the old one
         # Where the long-lived token is no good any more either, the app password is.
-        session.tokens = (expired(ada.did, ada.network), "nonsense")
+        session.login.tokens = (expired(ada.did, ada.network), "nonsense")
         assert session.get("app.bsky.feed.searchPosts", asked).status == 200
 
 
