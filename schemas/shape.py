@@ -57,10 +57,14 @@ def _whole() -> Check:
 
 
 @cache
+def partial_schema() -> dict[str, Any]:
+    """The schema of defaults, which need not say everything."""
+    return dict(_without_required(schema()))
+
+
+@cache
 def _partial() -> Check:
-    """For defaults, which need not say everything."""
-    part: dict[str, Any] = _without_required(schema())
-    return compile_schema(part, part)
+    return compile_schema(partial_schema(), partial_schema())
 
 
 def misfits(value: Any, *, partial: bool = False) -> list[Misfit]:

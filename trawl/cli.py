@@ -113,6 +113,28 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
 
 
 @trawl.command()
+@click.option("--defaults", is_flag=True, help="The schema of defaults.yaml, which need not say everything.")
+@click.option(
+    "--into",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write both schemas into FOLDER/schemas, and .vscode where there is none.",
+)
+def schema(*, defaults: bool, into: Path | None) -> None:
+    """Print the JSON schema of job files, or set an editor up with it."""
+    from trawl.editing import NotOurs, defaults_schema, install, job_schema  # noqa: PLC0415  as above
+
+    if into is None:
+        click.echo(defaults_schema() if defaults else job_schema(), nl=False)
+        return
+    try:
+        for name in install(into):
+            click.echo(f"wrote {name}", err=True)
+    except NotOurs as error:
+        raise click.ClickException(str(error)) from None
+
+
+@trawl.command()
 def demo() -> None:
     """Run the example job for three days through Airflow and show what it left."""
     from rich.console import Console  # noqa: PLC0415  see the module's docstring
