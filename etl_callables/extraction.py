@@ -67,7 +67,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         folder=job.folder,
         credentials=_credentials(job, run),
         connection=job.source_connection or "",
-        memory=known.note if known else {},
+        memory=known.reminder(job, window) if known else {},
     )
     log = _Log(
         store=store,
@@ -117,7 +117,7 @@ def _remember(log: _Log, progress: _Progress, known: memory.Memory, window: Wind
     # What is left for the next run has to be given again.
     rest = selection.tally.over_limit > 0 or any(post.created_at >= window.end for post in posts)
     note = cast("Incremental", source).remember(bodies, rest=rest)
-    memory.remember(log.store, log.job, known.with_claims(selection.names, window, note))
+    memory.remember(log.store, log.job, known.with_claims(log.job, window, selection.names, note))
 
 
 def _credentials(job: Job, run: Run) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ repeated. What the source itself wants to know again next time is its `note`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -26,22 +27,42 @@ _MOST: Final = 100_000
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """`claimed` maps a post's id to the window (`Window.__str__`) of the run that took it, oldest first."""
+    """`claimed` maps a post's id to the window (`Window.__str__`) of the run that took it, oldest first.
+
+    `asked` says what for, so that a note of another question is not trusted.
+    """
 
     claimed: dict[str, str] = {}
     note: dict[str, Any] = {}
+    asked: str = ""
     version: int = VERSION
+
+    def reminder(self, job: Job, window: Window) -> dict[str, Any]:
+        """The note for a run of a window: none where the question is another one, or asked once more.
+
+        The source would else answer that nothing has changed, and the run would have nothing.
+        """
+        again = str(window) in self.claimed.values()
+        return {} if again or self.asked != _asked(job) else self.note
 
     def taken(self, window: Window) -> frozenset[str]:
         """The posts that runs of other windows took."""
         own = str(window)
         return frozenset(name for name, claimant in self.claimed.items() if claimant != own)
 
-    def with_claims(self, names: Iterable[str], window: Window, note: dict[str, Any]) -> Memory:
+    def with_claims(self, job: Job, window: Window, names: Iterable[str], note: dict[str, Any]) -> Memory:
         """What is remembered after a run of a window that took these posts."""
         claimed = {**self.claimed, **dict.fromkeys(names, str(window))}
         surplus = len(claimed) - _MOST
-        return Memory(claimed=dict(list(claimed.items())[max(0, surplus) :]), note={**self.note, **note})
+        asked = _asked(job)
+        before = self.note if self.asked == asked else {}
+        return Memory(
+            claimed=dict(list(claimed.items())[max(0, surplus) :]), note={**before, **note}, asked=asked
+        )
+
+
+def _asked(job: Job) -> str:
+    return json.dumps([job.source, job.via, job.query, job.options], sort_keys=True, default=str)
 
 
 def remembers(source: Source, job: Job, run: Run) -> bool:

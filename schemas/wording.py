@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.fault import Fault, Path, dotted
-from schemas.shape import Misfit
+from schemas.shape import Misfit, schema
 from schemas.words import did_you_mean, either, nearest, short, shown
 
 _TYPES: Final = {
@@ -106,7 +106,7 @@ def _unknown_key(misfit: Misfit, path: Path) -> Fault:
 
 def _missing(misfit: Misfit, path: Path) -> Fault:
     name = dotted((*path, misfit.extra))
-    hint = _MISSING_HINTS.get(name, f'add "{misfit.extra}: …"')
+    hint = _option_hint(misfit, name) or _MISSING_HINTS.get(name, f'add "{misfit.extra}: …"')
     return Fault(f'"{name}" is missing', "missing-key", hint, path, at_key=True)
 
 
@@ -115,9 +115,24 @@ _MISSING_HINTS: Final = {
     "bucket": 'add "bucket: s3://your-bucket"',
     "key": 'add a key such as "key: {job}/{date}.csv"',
     "query": 'say what to search for: "query: …"',
-    "options": 'say which files to read: "options: {files: …}"',
-    "options.files": 'say which files to read: "files: …"',
 }
+_OPTIONS: Final = {
+    "feeds": "which feeds to read",
+    "files": "which files to read",
+    "server": "which server to ask",
+}
+
+
+def _option_hint(misfit: Misfit, name: str) -> str | None:
+    """What to say where an option that a source cannot be without is missing, or all of them are."""
+    if name.startswith("options.") and misfit.extra in _OPTIONS:
+        return f'say {_OPTIONS[misfit.extra]}: "{misfit.extra}: …"'
+    reference = misfit.schema.get("properties", {}).get("options", {}).get("$ref")
+    if name != "options" or reference is None:
+        return None
+    part = schema()["$defs"][reference.removeprefix("#/$defs/")]
+    needed = next((option for option in part.get("required", ()) if option in _OPTIONS), None)
+    return f'say {_OPTIONS[needed]}: "options: {{{needed}: …}}"' if needed else None
 
 
 def _pattern(misfit: Misfit, path: Path) -> Fault:

@@ -18,12 +18,17 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "bluesky": {"api": "etl_callables.sources.bluesky_api"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
     "mastodon": {"api": "etl_callables.sources.mastodon_api"},
+    "rss": {"feed": "etl_callables.sources.rss_feed"},
     "twitter": {
         "x-api": "etl_callables.sources.twitter_x_api",
         "snscrape": "etl_callables.sources.twitter_snscrape",
     },
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""
+
+
+ONE_AT_A_TIME: Final = frozenset({("rss", "feed")})
+"""Sources without a past (`INCREMENTAL`): runs of a job share what they remember, so never two at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
         dollars=_x_dollars,
         prices="each post $0.005, each author $0.010, each picture or film $0.005",
     ),
+    ("rss", "feed"): Facts(
+        "what is new in feeds: RSS, Atom and JSON Feed",
+        connection="a login and password, for feeds that ask for them",
+        note="A feed holds its newest entries only: what fell out of it between two runs is lost, and told.",
+    ),
     ("twitter", "snscrape"): Facts(
         "X's public search, without a login",
         note="X has refused searches without a login since 2023.",

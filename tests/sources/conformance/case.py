@@ -71,6 +71,7 @@ class Case:
     `absent` fields of a post are those that the service never gives. `depth` is how many posts one
     question reaches at most, None where there is no end; `covered` whether the source then gets the
     others in another way. `ahead` is how many pages may be on their way when a run is killed.
+    `incremental` is whether runs take what no run before did, whatever its time.
     `loops` and `overlaps` say whether the service could do so at all, given how it is asked.
     `prelude` is how many questions come before the first page that may be answered by 404.
     `refusal` is what a refusal's message says to correct. `words` is whether it searches by words.
@@ -87,6 +88,7 @@ class Case:
     depth: int | None = None
     covered: bool = True
     ahead: int = 0
+    incremental: bool = False
     loops: bool = True
     overlaps: bool = True
     refusal: str = "the_connection"

@@ -11,6 +11,7 @@ MODULES = {
     ("bluesky", "api"): "bluesky_api",
     ("hackernews", "algolia"): "hackernews_algolia",
     ("mastodon", "api"): "mastodon_api",
+    ("rss", "feed"): "rss_feed",
     ("twitter", "x-api"): "twitter_x_api",
     ("twitter", "snscrape"): "twitter_snscrape",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from etl_callables.sources import SOURCES
+from etl_callables.sources import ONE_AT_A_TIME, SOURCES, source_for
 from tests.sources.conformance import table
 from tests.sources.conformance.cases import MODULES
 
@@ -31,3 +31,13 @@ def test_of_several_tests_of_a_cell_the_worst_counts() -> None:
         "| 1 exact | NO | yes |",
         "| 2 deep | n/a | NO |",
     ]
+
+
+def test_sources_without_a_past_run_one_at_a_time() -> None:
+    found = {
+        (source, via)
+        for source, providers in SOURCES.items()
+        for via in providers
+        if getattr(source_for(source, via), "INCREMENTAL", False)
+    }
+    assert found == ONE_AT_A_TIME

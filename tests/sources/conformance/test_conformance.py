@@ -49,12 +49,14 @@ def test_a_run_keeps_exactly_the_limit(stage: Stage, limit: int) -> None:
 
 
 @promise(1, "inside the window")
-def test_every_post_lies_in_the_window(stage: Stage) -> None:
+def test_every_post_lies_in_the_window(stage: Stage, case: Case) -> None:
+    """Of a source without a past, in the time up to the window's end."""
     posts = around(DAY)
     with stage.trial(posts) as trial:
         _, rows = trial.whole()
-    assert trial.numbers(rows) == [11, 12]
-    assert [row["created_at"] for row in rows] == [DAY.start, DAY.end - timedelta(seconds=1)]
+    assert trial.numbers(rows) == ([10, 11, 12] if case.incremental else [11, 12])
+    assert rows[-1]["created_at"] == DAY.end - timedelta(seconds=1)
+    assert case.incremental or rows[0]["created_at"] == DAY.start
 
 
 @promise(1, "newest and oldest known")
@@ -107,6 +109,23 @@ def test_a_window_deeper_than_the_service_is_covered_or_called_truncated(stage: 
         assert trial.numbers(rows) == numbers[-len(rows) :]
         assert not manifest.complete
         assert manifest.truncated
+
+
+@promise(2, "per: day, evenly")
+def test_a_limit_is_spread_over_the_days(stage: Stage, case: Case) -> None:
+    """Ten of many posts of five days, of which one has a single one."""
+    start = DAY.end - timedelta(days=5)
+    days = [Window(start + timedelta(days=n), start + timedelta(days=n + 1)) for n in range(5)]
+    posts = [post for n, day in enumerate(days) for post in made(1 if n == 2 else 12, day, 1000 + 100 * n)]
+    posts.sort(key=lambda post: post.number, reverse=True)
+    stage.window = Window(start, DAY.end)
+    with stage.trial(posts, limit=10, per="day") as trial:
+        manifest, rows = trial.whole()
+    if case.incremental:
+        assert len(rows) <= 10
+        return
+    assert trial.numbers(rows) == [1010, 1011, 1110, 1111, 1200, 1310, 1311, 1410, 1411]
+    assert manifest.complete
 
 
 # --- 3: faults --------------------------------------------------------------------------------------
@@ -306,6 +325,26 @@ def test_a_run_ends_before_it_costs_more_than_it_may(stage: Stage, part: float) 
     assert trial.numbers(rows) == sorted(post.number for post in posts)[-len(rows) :]
     assert manifest.truncated is not None
     assert "max_cost" in manifest.truncated
+
+
+# --- 5: incremental ----------------------------------------------------------------------------------
+
+
+@promise(5, "catches up exactly once")
+def test_later_runs_take_what_is_new_exactly_once(stage: Stage, case: Case) -> None:
+    """Three days, the second of which has no run, then each of them again."""
+    if not case.incremental:
+        pytest.skip("each window can be asked for at any time")
+    days = [Window(DAY.start - timedelta(days=n), DAY.end - timedelta(days=n)) for n in (2, 1, 0)]
+    posts = [post for n, day in enumerate(days) for post in made(12, day, 1000 + 100 * n)][::-1]
+    posts.sort(key=lambda post: post.created, reverse=True)
+    taken = {}
+    with stage.trial(posts) as trial:
+        for number in (0, 2, 0, 2):
+            trial.window = days[number]
+            _, rows = trial.whole()
+            taken[number] = trial.numbers(rows)
+    assert taken == {0: list(range(1000, 1012)), 2: [*range(1100, 1112), *range(1200, 1212)]}
 
 
 # --- 7: pure ----------------------------------------------------------------------------------------

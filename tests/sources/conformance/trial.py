@@ -78,6 +78,7 @@ class Trial:
             schedule=Schedule("0 0 * * *"),
             query=self.case.query,
             limit=self.limit,
+            per="day" if self.per == "day" else "run",
             max_cost=self.max_cost,
             options={**self.case.options, **self.served.options},
             source_connection="the_connection" if self.served.credentials else None,
@@ -152,7 +153,9 @@ class Stage:
     window: Window
 
     @contextmanager
-    def trial(self, posts: Sequence[Made], *, limit: int | None = None, **setting: Any) -> Iterator[Trial]:
+    def trial(
+        self, posts: Sequence[Made], *, limit: int | None = None, per: str = "run", **setting: Any
+    ) -> Iterator[Trial]:
         how = Setting(self.folder, self.authority, self.window, **setting)
         with self.case.serve(posts, how) as served:
             for name, value in served.environment.items():
@@ -164,4 +167,5 @@ class Stage:
                 self.folder,
                 self.window.end + timedelta(hours=1),
                 limit=limit,
+                per=per,
             )

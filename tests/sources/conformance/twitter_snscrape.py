@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -22,26 +23,44 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
 QUICK = cast("Source", SimpleNamespace(**{**vars(twitter_snscrape), "pages": pages}))
 
 
-@contextmanager
-def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
-    start, end = setting.window.start, setting.window.end
-    inside = [post for post in posts if start <= post.created < end]
+class _Windowed(Search):
+    """A search that gives what was asked for: the posts of the question's own times."""
+
+    posts: Sequence[Made]
+    setting: Setting
+
+    def answer(self, at: str | None, query: str) -> Answer:
+        since, until = (int(re.findall(rf"{name}_time:([0-9]+)", query)[0]) for name in ("since", "until"))
+        found = [post for post in self.posts if since <= post.seconds < until]
+        self.pages = answers(found, self.setting)
+        return super().answer(at, query)
+
+
+def answers(posts: Sequence[Made], setting: Setting) -> dict[str | None, list[Answer]]:
+    """The pages of a search by cursor, the last of them empty."""
     found: dict[str | None, list[Answer]] = {}
     cursor: str | None = None
-    for number, at in enumerate(range(0, max(len(inside), 1), PAGE)):
+    for number, at in enumerate(range(0, max(len(posts), 1), PAGE)):
         entries = [
             entry_2026(post.number, post.created, post.text)
-            for post in inside[max(0, at - setting.overlap) : at + PAGE]
+            for post in posts[max(0, at - setting.overlap) : at + PAGE]
         ]
         if setting.odd and at == 0:
             entries[0] = odd(entries[0])
-        last = at + PAGE >= len(inside)
+        last = at + PAGE >= len(posts)
         following = f"after{number}" if not last or not setting.loop else "after0"
         found[cursor] = [search_page(entries, following)]
         cursor = f"after{number}"
     found.setdefault(cursor, [search_page([], cursor)])
+    return found
+
+
+@contextmanager
+def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
     authority = setting.authority
-    with Search(authority.serve(*HOSTS), str(authority.file), found) as search:
+    search = _Windowed(authority.serve(*HOSTS), str(authority.file), {})
+    search.posts, search.setting = posts, setting
+    with search:
         yield Served(search, environment=search.environment)
 
 

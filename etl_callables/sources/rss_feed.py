@@ -1,0 +1,296 @@
+"""Feeds: RSS of any version, Atom and JSON Feed.
+
+A feed holds its newest entries and cannot be asked for older ones, so a job remembers what it took
+(`etl_callables.memory`): each run takes what no run before it did, up to the end of its window. ETag
+and Last-Modified are sent back, so that a feed that has not changed costs a line. Where a feed holds
+nothing any more of what it held before, entries in between may be missing, and the manifest says so.
+
+XML is read by feedparser, which reads what is not quite XML too; JSON Feed (jsonfeed.org) here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import re
+from calendar import timegm
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import feedparser
+
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.http import Client, decode
+from etl_callables.http import version as version_with
+from etl_callables.post import Post, Skipped
+from etl_callables.run import Run
+from etl_callables.sources import Page, Request
+from etl_callables.sources.fields import items_of, moment, needed, text
+from etl_callables.sources.markup import Plain, plain
+from etl_callables.sources.words import Words, parse
+from etl_callables.verdict import Answer
+
+PLATFORM: Final = "rss"
+REPEATS: Final = False
+INCREMENTAL: Final = True
+SEEKS: Final = False
+
+_ROOT: Final = re.compile(rb"<(?:\w+:)?(rss|feed|rdf)\b", re.IGNORECASE)
+_END: Final = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]*/>", re.IGNORECASE)
+_NOT_MODIFIED: Final = 304
+_GLOBAL: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+"""How identifiers begin that are unique in the world: URLs, URNs and tags."""
+
+
+def version() -> str:
+    return version_with("feedparser")
+
+
+def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
+    """A page a feed; a cursor is the number of the next one. A feed that has not changed has no body."""
+    parse(request.query)  # what is wrong with it is told before anything is asked
+    feeds = feeds_of(request.options)
+    for number in range(int(cursor or 0), len(feeds)):
+        following = str(number + 1) if number + 1 < len(feeds) else None
+        known = request.memory.get(feeds[number], {})
+        answer = _ask(feeds[number], known, request, run)
+        if answer.status == _NOT_MODIFIED:
+            yield Page((), following)
+            continue
+        body = _body(feeds[number], answer, request.query)
+        before, now = set(known.get("ids", ())), set(_names(body))
+        gap = f"{feeds[number]} holds nothing of what it held before: entries in between may be missing"
+        yield Page((body,), following, gap if before and now and not before & now else None)
+
+
+def feeds_of(options: Mapping[str, Any]) -> list[str]:
+    """The addresses that a job names, each once."""
+    feeds = options["feeds"]
+    return list(dict.fromkeys([feeds] if isinstance(feeds, str) else feeds))
+
+
+def remember(bodies: Sequence[bytes], *, rest: bool) -> dict[str, Any]:
+    """By feed: what to ask with next time, and the entries it holds."""
+    note: dict[str, Any] = {}
+    for body in bodies:
+        value = decode(body)
+        validators = {name: value[name] for name in ("etag", "modified") if value.get(name) and not rest}
+        note[value["feed"]] = {**validators, "ids": _names(body)}
+    return note
+
+
+def _ask(feed: str, known: Mapping[str, Any], request: Request, run: Run) -> Answer:
+    conditions = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")}
+    login, password = request.credentials.get("login"), request.credentials.get("password")
+    headers = {"Accept": "application/atom+xml, application/rss+xml, application/feed+json, */*;q=0.5"}
+    if login and password:
+        pair = base64.b64encode(f"{login}:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {pair}"
+    with Client.of(f"The feed {feed}", "", request, run, headers=headers, follow=True) as client:
+        asked = {name: value for name, value in conditions.items() if value}
+        answer = client.get(feed, headers=asked, accept={_NOT_MODIFIED} if asked else ())
+    if answer.status != _NOT_MODIFIED:
+        _check(feed, answer)
+    return answer
+
+
+def _check(feed: str, answer: Answer) -> None:
+    """Raise unless an answer is a whole feed."""
+    body = answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if body.startswith(b"{"):
+        try:
+            whole = isinstance(decode(body).get("items"), list)
+        except ValueError as problem:
+            raise RetryLater(
+                f"The feed {feed} sent something that is no whole JSON ({problem})."
+            ) from problem
+        if whole:
+            return
+    elif _ROOT.search(body[:4096].replace(b"\0", b"")):
+        if not _END.search(body[-4096:].replace(b"\0", b"")):
+            raise RetryLater(f"The feed {feed} broke off before its end.")
+        return
+    what = "a web page" if answer.is_page else answer.kind or "something"
+    raise Stop(f"The feed {feed} answered with {what} instead of a feed: correct `options.feeds`.")
+
+
+def _body(feed: str, answer: Answer, query: str | None) -> bytes:
+    """The feed in one line of JSON, as it came: as text where it is UTF-8, else in base 64."""
+    try:
+        content = {"text": answer.body.decode()}
+    except UnicodeDecodeError:
+        content = {"base64": base64.b64encode(answer.body).decode()}
+    value = {
+        "feed": feed,
+        "kind": answer.headers.get("content-type", ""),
+        "etag": answer.headers.get("etag"),
+        "modified": answer.headers.get("last-modified"),
+        "query": query,
+        **content,
+    }
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _names(body: bytes) -> list[str]:
+    return [item.id for item in posts(body, datetime.now(UTC)) if isinstance(item, Post)]
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+    """The entries of a feed; those that the job's query does not match are skipped."""
+    context: dict[str, Any] = {}
+
+    def found(value: Any) -> Iterable[Any] | None:
+        data = value["text"].encode() if "text" in value else _decoded(value["base64"])
+        context.update(feed=value["feed"], words=parse(value.get("query")))
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            feed = decode(data)
+            context.update(read=_json_entry, language=feed.get("language"), authors=feed.get("authors"))
+            return feed["items"] if isinstance(feed["items"], list) else None
+        parsed = feedparser.parse(
+            io.BytesIO(data),
+            response_headers={"content-type": value.get("kind") or "application/xml"},
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+        context.update(read=_xml_entry, language=parsed.feed.get("language"))
+        return parsed.entries if parsed.version or parsed.entries else None
+
+    def read(entry: Any) -> Post | Skipped:
+        post: Post | Skipped = context["read"](entry, context, fetched_at)
+        words: Words = context["words"]
+        if isinstance(post, Post) and words and not words.match(post.text, post.author):
+            return Skipped("no-match", post.id[:200])
+        return post
+
+    return items_of(body, found, read)
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as problem:
+        raise TypeError("no base 64") from problem
+
+
+def _name(given: str | None, link: str | None, feed: str) -> str:
+    """What an entry is known by: its own identifier, made unique where it is only so in its feed."""
+    name = needed(given or link, "identifier")
+    return name if _GLOBAL.match(name) else f"{feed}#{name}"
+
+
+def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
+    link = text(entry.get("link"))
+    name = _name(text(entry.get("id")), link, context["feed"])
+    when = entry.get("published_parsed") or entry.get("updated_parsed") or entry.get("created_parsed")
+    if when is None:
+        return Skipped("no-time", name[:200])
+    title = _part(entry.get("title_detail") or {"value": entry.get("title")})
+    contents = [_part(part) for part in entry.get("content") or [entry.get("summary_detail") or {}]]
+    links = [link] if link else []
+    enclosed = [part.get("href") for part in entry.get("links") or () if part.get("rel") == "enclosure"] + [
+        part.get("url") for part in entry.get("media_content") or ()
+    ]
+    replies = str(entry.get("slash_comments", ""))
+    return _post(
+        name,
+        link,
+        text((entry.get("author_detail") or {}).get("name")) or text(entry.get("author")),
+        datetime.fromtimestamp(timegm(when), UTC),
+        [title, *contents],
+        text((entry.get("title_detail") or {}).get("language")) or text(context["language"]),
+        int(replies) if replies.isdecimal() else None,
+        [text(tag.get("term")) for tag in entry.get("tags") or ()],
+        links,
+        enclosed,
+        fetched_at,
+    )
+
+
+def _part(detail: Mapping[str, Any]) -> Plain:
+    value = detail.get("value") or ""
+    return Plain(value.strip(), (), ()) if detail.get("type") == "text/plain" else plain(value)
+
+
+def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
+    link = text(item.get("url"))
+    given = item.get("id")
+    name = _name(str(given) if isinstance(given, int | float) else text(given), link, context["feed"])
+    when = item.get("date_published") or item.get("date_modified")
+    if when is None:
+        return Skipped("no-time", name[:200])
+    content = item.get("content_html")
+    said = plain(content) if content else Plain(text(item.get("content_text")) or "", (), ())
+    if not said.text:
+        said = Plain(text(item.get("summary")) or "", said.links, said.media)
+    own = [item["author"]] if item.get("author") else None  # version 1.0 of the format
+    authors = item.get("authors") or own or context["authors"] or ()
+    names = [one.get("name") for one in authors if isinstance(one, dict)]
+    return _post(
+        name,
+        link,
+        text(names[0]) if names else None,
+        moment(when),
+        [Plain(text(item.get("title")) or "", (), ()), said],
+        text(item.get("language")) or text(context["language"]),
+        None,
+        [text(tag) for tag in item.get("tags") or ()],
+        [one for one in (link, text(item.get("external_url"))) if one],
+        [item.get("image"), *(one.get("url") for one in item.get("attachments") or ())],
+        fetched_at,
+    )
+
+
+def _post(  # noqa: PLR0917 - the parts that differ, in the order of a post's fields
+    name: str,
+    link: str | None,
+    author: str | None,
+    created_at: datetime,
+    parts: Sequence[Plain],
+    lang: str | None,
+    replies: int | None,
+    tags: Sequence[str | None],
+    links: Sequence[str],
+    media: Sequence[Any],
+    fetched_at: datetime,
+) -> Post:
+    """A post of what both kinds of entries have; categories are its hashtags."""
+    return Post(
+        platform=PLATFORM,
+        id=name,
+        url=link,
+        author=author,
+        author_name=None,
+        author_id=None,
+        created_at=created_at,
+        text="\n\n".join(part.text for part in parts if part.text) or None,
+        lang=lang,
+        likes=None,
+        reposts=None,
+        replies=replies,
+        quotes=None,
+        bookmarks=None,
+        views=None,
+        source_label=None,
+        conversation_id=None,
+        in_reply_to=None,
+        quoted=None,
+        reposted=None,
+        hashtags=tuple(dict.fromkeys(tag for tag in tags if tag)),
+        mentions=None,
+        urls=tuple(dict.fromkeys([*links, *(address for part in parts for address in part.links)])),
+        media=tuple(
+            dict.fromkeys(
+                [
+                    *(address for address in media if isinstance(address, str) and address),
+                    *(address for part in parts for address in part.media),
+                ]
+            )
+        ),
+        scraped_at=fetched_at,
+    )

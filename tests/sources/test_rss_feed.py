@@ -1,0 +1,417 @@
+"""Feeds: every entry once, whatever the feed's kind, the time of the run and what changed in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl_callables import extract, load, transform
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.manifest import Manifest, read_manifest
+from etl_callables.memory import recall
+from etl_callables.post import Post, Skipped
+from etl_callables.reader import read_posts
+from etl_callables.run import Run, prefix
+from etl_callables.sources import Page, Request, rss_feed
+from etl_callables.store import open_store
+from schemas.job import DateRange, Job
+from schemas.window import Window
+from tests.etl_callables.jobs import a_run, job
+from tests.servers.feeds import MORE, SITE, Site, atom, json_feed, json_item, rss
+from tests.servers.made import Made, made
+from tests.servers.standin import Answer, StandIn
+
+NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
+KINDS = ("rss", "atom", "json")
+
+
+def day(number: int) -> Window:
+    """The day of July 2026."""
+    start = datetime(2026, 7, 1, tzinfo=UTC) + timedelta(days=number - 1)
+    return Window(start, start + timedelta(days=1))
+
+
+def entry(number: int, moment: datetime) -> Made:
+    return Made(number, moment, f"about covid {number}")
+
+
+def job_of(bucket: Path, feeds: str | list[str], **changes: Any) -> Job:
+    options = {"feeds": feeds}
+    values: dict[str, Any] = {"source": "rss", "via": "feed", "options": options, **changes}
+    return replace(job(bucket, **values), key="feed/{date}.parquet", format="parquet")
+
+
+def take(asked: Job, window: Window, **run: Any) -> tuple[list[int], Manifest]:
+    """Run a job for a window; the numbers of the entries in its object, and its manifest."""
+    who = a_run(**{"id": f"run {window}", **run})
+    result = load(asked, window, who, transform(asked, window, who, extract(asked, window, who)))
+    rows = read_posts(result["object"].removeprefix("file://")).to_pylist()
+    manifest = read_manifest(open_store(asked, who), prefix(asked, window, who))
+    assert manifest is not None
+    return [int(row["id"].rpartition("#")[2].rpartition(":")[2]) for row in rows], manifest
+
+
+# --- catching up -------------------------------------------------------------------------------------
+
+
+def test_each_run_takes_what_is_new_up_to_the_end_of_its_window(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start), entry(2, day(2).start), entry(3, day(3).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        assert take(asked, day(1))[0] == [1]
+        assert take(asked, day(2))[0] == [2]
+        site.posts = [*site.posts[1:], entry(4, day(3).end - timedelta(seconds=1))]
+        assert take(asked, day(3))[0] == [3, 4]
+
+
+def test_a_run_after_days_without_one_catches_up(tmp_path: Path) -> None:
+    site = Site([entry(number, day(number).start) for number in range(1, 10)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/atom")
+        assert take(asked, day(2))[0] == [1, 2]
+        numbers, manifest = take(asked, day(8))
+        assert numbers == [3, 4, 5, 6, 7, 8]
+        assert (manifest.complete, manifest.counts.outside_window) == (True, 3)
+
+
+def test_an_entry_dated_back_is_taken_when_it_appears(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/json")
+        assert take(asked, day(1))[0] == [1]
+        site.posts.append(entry(2, day(1).start - timedelta(days=3)))
+        assert take(asked, day(2))[0] == [2]
+
+
+def test_a_window_run_again_gives_the_same_without_asking(tmp_path: Path) -> None:
+    """What a feed said then, it does not say again."""
+    site = Site([entry(1, day(1).start), entry(2, day(2).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        first = take(asked, day(1))
+        take(asked, day(2))
+        site.posts = [entry(9, day(9).start)]
+        count = len(service.asked)
+        again = take(asked, day(1), id="another run")
+        assert again[0] == first[0] == [1]
+        assert again[1].object.sha256 == first[1].object.sha256
+        assert take(asked, day(2), id="another run")[0] == [2]
+        assert len(service.asked) == count
+
+
+def test_a_feed_that_has_not_changed_costs_a_line(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        assert take(asked, day(1))[0] == [1]
+        numbers, manifest = take(asked, day(2))
+        assert (numbers, manifest.complete, manifest.counts.fetched) == ([], True, 0)
+        assert service.asked[1].headers["if-none-match"].startswith('"')
+        assert service.asked[1].headers["if-modified-since"] == "Wed, 01 Jul 2026 00:00:00 GMT"
+        site.posts.append(entry(2, day(3).start))
+        assert take(asked, day(3))[0] == [2]
+
+
+def test_what_was_left_for_the_next_run_is_not_hidden_by_a_feed_that_has_not_changed(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start), entry(2, day(2).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        assert take(asked, day(1))[0] == [1]
+        assert take(asked, day(2))[0] == [2]
+        assert "if-none-match" not in service.asked[1].headers
+
+
+def test_over_the_limit_is_left_for_the_next_run(tmp_path: Path) -> None:
+    site = Site(made(5, day(1), first=1))
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss", limit=2)
+        assert [take(asked, day(number))[0] for number in (1, 2, 3, 4)] == [[4, 5], [2, 3], [1], []]
+
+
+def test_a_feed_that_moved_on_too_far_is_told(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start)])
+    with StandIn(site) as service:
+        url = f"{service.url}/rss"
+        asked = job_of(tmp_path, url)
+        take(asked, day(1))
+        site.posts = [entry(7, day(3).start)]
+        numbers, manifest = take(asked, day(3))
+    assert numbers == [7]
+    assert not manifest.complete
+    assert (
+        manifest.truncated == f"{url} holds nothing of what it held before: entries in between may be missing"
+    )
+
+
+def test_since_bounds_what_the_first_run_takes(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start), entry(3, day(3).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss", date_range=DateRange(since=day(2).start))
+        assert take(asked, day(4))[0] == [3]
+
+
+def test_a_persons_own_look_leaves_the_jobs_runs_alone(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start), entry(2, day(2).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        assert take(asked, day(2), variant="manual")[0] == [2]
+        assert take(asked, day(2))[0] == [1, 2]
+
+
+def test_runs_of_the_whole_range_take_all_that_the_feed_holds(tmp_path: Path) -> None:
+    site = Site([entry(1, day(1).start), entry(2, day(2).start)])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss", date_range=DateRange(each_run="whole"))
+        whole = Window(datetime(1970, 1, 1, tzinfo=UTC), day(3).end)
+        assert [take(asked, whole, id=str(number))[0] for number in range(2)] == [[1, 2], [1, 2]]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_killed_between_feeds_nothing_is_lost_or_taken_twice(tmp_path: Path, page: int) -> None:
+    site = Site([entry(1, day(1).start), entry(2, day(2).start)])
+    with StandIn(site) as service:
+        feeds = [f"{service.url}/{kind}" for kind in KINDS]
+        asked = job_of(tmp_path, feeds)
+        left = [page]
+
+        def log_line(*_: object) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+
+        log = a_run().log.getChild("killed")
+        log.info = log_line  # type: ignore[method-assign]  # the first line after each page that is kept
+        with pytest.raises(Killed):
+            extract(asked, day(1), a_run(id="one", log=log))
+        count = len(service.asked)
+        assert count == page + 1
+        numbers, manifest = take(asked, day(1), id="one")
+        assert sorted(numbers) == [1, 1, 1]
+        assert manifest.raw.pages == 3
+        assert len(service.asked) == 3
+        assert sorted(take(asked, day(2))[0]) == [2, 2, 2]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_in_whatever_order_windows_are_run_each_entry_is_in_one_object(data: st.DataObject) -> None:
+    """Entries appear at any time with any date; windows run once each, some of them again."""
+    import tempfile
+
+    site = Site([], validators=data.draw(st.booleans(), "validators"))
+    number = 0
+    objects: dict[int, list[int]] = {}
+    with tempfile.TemporaryDirectory() as folder, StandIn(site) as service:
+        asked = job_of(Path(folder), f"{service.url}/rss")
+        for window in data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=8), "windows"):
+            for at in data.draw(st.lists(st.integers(1, 6), max_size=3), "appearing on"):
+                number += 1
+                site.posts.append(entry(number, day(at).start))
+            objects[window] = take(asked, day(window))[0]
+        found = sorted(one for numbers in objects.values() for one in numbers)
+        assert len(found) == len(set(found))
+        objects[9] = take(asked, day(9))[0]
+        found = sorted(one for numbers in objects.values() for one in numbers)
+        assert found == list(range(1, number + 1))
+
+
+def test_a_memory_that_is_damaged_says_what_to_do(tmp_path: Path) -> None:
+    asked = job_of(tmp_path, f"{SITE}/rss")
+    store = open_store(asked, a_run())
+    store.write(f"_trawl/{asked.id}/memory.json", b"{")
+    with pytest.raises(Stop, match="remove it"):
+        recall(store, asked)
+    store.write(f"_trawl/{asked.id}/memory.json", b'{"version":2}')
+    with pytest.raises(Stop, match="another version"):
+        recall(store, asked)
+
+
+# --- asking ------------------------------------------------------------------------------------------
+
+
+def ask(service: StandIn, *paths: str, query: str | None = None, **credentials: str) -> list[Page]:
+    options = {"feeds": [f"{service.url}/{path}" for path in paths]}
+    request = Request(query, day(1), None, options, credentials=credentials)
+    return list(rss_feed.pages(request, None, Run(sleep=lambda _: None)))
+
+
+def read(pages: Sequence[Page]) -> list[Post | Skipped]:
+    return [item for page in pages for body in page.bodies for item in rss_feed.posts(body, day(1).end)]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>hello", "text/html"),
+        (b"\x89PNG", "image/png"),
+        (b'{"posts": []}', "application/json"),
+        (b"", "text/xml"),
+        (b"[1]", "application/json"),
+    ],
+)
+def test_what_is_no_feed_stops_and_names_it(body: bytes, kind: str) -> None:
+    with (
+        StandIn(lambda _: Answer(body, kind=kind)) as service,
+        pytest.raises(Stop, match="instead of a feed"),
+    ):
+        ask(service, "rss")
+
+
+@pytest.mark.parametrize("whole", [rss(made(3, day(1))), atom(made(3, day(1))), json_feed(made(3, day(1)))])
+def test_a_feed_that_breaks_off_is_for_later(whole: bytes) -> None:
+    with (
+        StandIn(lambda _: Answer(whole[: len(whole) * 3 // 4], kind="text/xml")) as service,
+        pytest.raises(RetryLater),
+    ):
+        ask(service, "rss")
+
+
+def test_a_feed_that_moved_is_followed_and_a_login_does_not_go_elsewhere() -> None:
+    with StandIn(Site(made(2, day(1)))) as there:
+        moved = Answer(status=301, headers={"Location": f"{there.url}/rss"})
+        with StandIn(lambda _: moved) as here:
+            assert len(read(ask(here, "old", login="ada", password="secret"))) == 2
+            assert here.asked[0].headers["authorization"] == "Basic YWRhOnNlY3JldA=="
+        assert "authorization" not in there.asked[0].headers
+
+
+def test_words_leave_out_entries_and_count_them() -> None:
+    posts = [Made(1, NOON, "covid and more"), Made(2, NOON, "the weather")]
+    with StandIn(Site(posts)) as service:
+        items = read(ask(service, "rss", query="COVID"))
+    assert [getattr(item, "id", item[0]) for item in items] == ["no-match", f"{service.url}/rss#1"]
+
+
+def test_words_that_make_no_sense_are_refused_before_anything_is_asked() -> None:
+    with StandIn(Site([])) as service, pytest.raises(Stop, match=r"quotation mark|empty quotes"):
+        ask(service, "rss", query='"')
+    assert service.asked == []
+
+
+# --- entries -----------------------------------------------------------------------------------------
+
+MADE = Made(77, NOON, "a <b> & covid")
+POST = Post(
+    platform="rss",
+    id="",
+    url=f"{SITE}/77",
+    author="sample_ada",
+    author_name=None,
+    author_id=None,
+    created_at=NOON,
+    text="a <b> & covid\n\nmore & more",
+    lang="en",
+    likes=None,
+    reposts=None,
+    replies=None,
+    quotes=None,
+    bookmarks=None,
+    views=None,
+    source_label=None,
+    conversation_id=None,
+    in_reply_to=None,
+    quoted=None,
+    reposted=None,
+    hashtags=("health",),
+    mentions=None,
+    urls=(f"{SITE}/77", "https://example.org/a"),
+    media=(f"{SITE}/a.mp3",),
+    scraped_at=day(1).end,
+)
+FEED = f"{SITE}/feed"
+
+
+def body_of(feed: bytes, kind: str = "text/xml") -> bytes:
+    return rss_feed._body(  # noqa: SLF001 - the shape of a page is this module's own
+        FEED, rss_feed.Answer(200, {"content-type": kind}, feed, FEED), None
+    )
+
+
+def rows(feed: bytes, kind: str = "text/xml") -> list[Post | Skipped]:
+    return list(rss_feed.posts(body_of(feed, kind), day(1).end))
+
+
+def test_the_three_kinds_give_the_same_post() -> None:
+    assert rows(rss([MADE])) == [POST._replace(id=f"{FEED}#77", replies=3)]
+    assert rows(atom([MADE])) == [POST._replace(id="tag:site.example,2026:77")]
+    assert rows(json_feed([MADE])) == [POST._replace(id=f"{FEED}#77")]
+
+
+def test_other_encodings_are_read_as_they_are_declared() -> None:
+    text = rss([Made(1, NOON, "Grüße aus München")]).decode()
+    latin = text.replace('encoding="utf-8"', 'encoding="iso-8859-1"').encode("latin-1")
+    utf16 = text.replace('encoding="utf-8"', 'encoding="utf-16"').encode("utf-16")
+    for body in (latin, utf16):
+        (item,) = rows(body)
+        assert isinstance(item, Post)
+        assert (item.text or "").startswith("Grüße aus München")
+    declared = text.replace(' encoding="utf-8"', "").encode("latin-1")
+    (item,) = rows(declared, "text/xml; charset=iso-8859-1")
+    assert isinstance(item, Post)
+    assert (item.text or "").startswith("Grüße aus München")
+
+
+def test_an_entry_without_identifier_is_known_by_its_link() -> None:
+    bare = rss([MADE]).replace(b'<guid isPermaLink="false">77</guid>', b"")
+    assert [item.id for item in rows(bare) if isinstance(item, Post)] == [f"{SITE}/77"]
+
+
+@pytest.mark.parametrize(
+    ("feed", "reason"),
+    [
+        (b"<rss version='2.0'><channel><item><title>x</title></item></channel></rss>", "unknown-shape"),
+        (b"<rss version='2.0'><channel><item><guid>x</guid></item></channel></rss>", "no-time"),
+        (json.dumps({"items": [{"id": "1", "content_text": "x"}]}).encode(), "no-time"),
+        (json.dumps({"items": [{**json_item(MADE), "id": None, "url": None}]}).encode(), "unknown-shape"),
+        (json.dumps({"items": [{**json_item(MADE), "date_published": "soon"}]}).encode(), "unknown-shape"),
+        (json.dumps({"items": [7]}).encode(), "unknown-shape"),
+    ],
+)
+def test_an_entry_without_what_a_post_needs_is_skipped(feed: bytes, reason: str) -> None:
+    assert [item.reason for item in rows(feed) if isinstance(item, Skipped)] == [reason]
+
+
+def test_json_feeds_of_the_first_version_and_of_plain_text_are_read() -> None:
+    item = {
+        **json_item(MADE),
+        "author": {"name": "Bo"},
+        "content_text": "plain <text>",
+        "image": f"{SITE}/i.png",
+    }
+    del item["authors"], item["content_html"]
+    (post,) = rows(json.dumps({"items": [item]}).encode())
+    assert post == POST._replace(
+        id=f"{FEED}#77", author="Bo", lang=None, text="a <b> & covid\n\nplain <text>",
+        urls=(f"{SITE}/77",), media=(f"{SITE}/i.png", f"{SITE}/a.mp3"),
+    )  # fmt: skip
+
+
+def test_nothing_on_this_machine_is_read_and_nothing_explodes() -> None:
+    """Entities that name files, and entities of entities (a thousand million laughs)."""
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    kind = f'<!DOCTYPE rss [<!ENTITY file SYSTEM "file:///etc/passwd"><!ENTITY l0 "ha">{laughs}]>'
+    feed = rss([Made(1, NOON, "ENTITY here")]).decode()
+    for entity in ("&file;", "&l9;"):
+        body = feed.replace("?>\n", f"?>\n{kind}\n", 1).replace("ENTITY", entity)
+        for item in rows(body.encode()):
+            assert "root:" not in str(item)
+            assert len(str(item)) < 10_000
+
+
+def test_markup_of_a_title_is_no_text() -> None:
+    assert MORE in json.dumps(json_item(MADE)).replace('\\"', '"')
+    (post,) = rows(rss([Made(1, NOON, "<i>so</i> &amp; so")]))
+    assert isinstance(post, Post)
+    assert (post.text or "").startswith("so & so")
