@@ -61,11 +61,13 @@ class Spent(TrawlError):  # noqa: N818 - says what is so
 class Purse:
     """What a run may still spend, in US dollars, however many ask for it at once.
 
-    `left` is None without a bound; `bound` says in words which one there is.
+    `left` is None without a bound; `bound` says in words which one there is. `spent` is what the run
+    has cost so far, what an earlier try of it paid for included.
     """
 
     left: float | None = None
     bound: str = ""
+    spent: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def holds(self, usd: float) -> bool:
@@ -88,6 +90,7 @@ class Purse:
         finally:
             with self._lock:
                 self._take(bill.usd - most)
+                self.spent = round(self.spent + bill.usd, _EXACT)
 
     def _take(self, usd: float) -> None:
         if self.left is not None:

@@ -61,6 +61,7 @@ class Account:
     def keeping(self, purse: Purse) -> Iterator[None]:
         """Fill the purse with what the job's `max_cost` leaves, and keep a record however it ends."""
         bound, now = self.job.max_cost, self.run.now()
+        purse.spent = self.cost.usd if self.cost else 0.0
         if bound.month is not None:
             recorded, found = payments(self.store, self.job.id, now)
             before = spent([*recorded, *found])
@@ -69,7 +70,7 @@ class Account:
             gone = f"of which {dollars(before)} is spent in {now:%B %Y}"
             purse.bound = f"max_cost.month of {dollars(bound.month)}, {gone},"
         if bound.run is not None:
-            left = round(bound.run - (self.cost.usd if self.cost else 0), 6)
+            left = round(bound.run - purse.spent, 6)
             if purse.left is None or left < purse.left:
                 purse.left, purse.bound = left, f"max_cost.run of {dollars(bound.run)}"
         try:

@@ -28,6 +28,7 @@ from etl_callables.sources.x_api_v2 import read_page
 from etl_callables.sources.x_prices import PRICES
 from etl_callables.sources.x_questions import DOORS, FIRST, Place, moved, parameters, span, stamp
 from etl_callables.verdict import Answer
+from schemas.window import Window
 
 __all__ = ["PLATFORM", "PRICES", "REPEATS", "counts", "pages", "posts", "version"]
 
@@ -46,6 +47,12 @@ _FRESH: Final = timedelta(seconds=12)
 
 _SOON: Final = timedelta(seconds=30)
 """A window that ends within this time is waited for."""
+
+_BEGUN: Final = "x: something was asked"
+"""What parts of one run share: that they are not the first."""
+
+_USER: Final = "x: user"
+"""What parts of one run share: who the user is."""
 
 _FIRST_OF_TIMELINE: Final = datetime(2010, 11, 6, tzinfo=UTC)
 """What a timeline may begin with at the earliest; without a beginning it has everything too."""
@@ -73,14 +80,19 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     with _Asking(request, run) as asking:
         if cursor is not None:
             place = Place.parse(cursor)
-        elif user:
-            asking.afford(DOORS["user"].least, lookups=1)
-            page, place = asking.user(str(user))
-            if page is not None:
-                yield page
+            if place.user:
+                request.shared[_USER] = place.user, place.posted
         else:
-            place = asking.beginning(_door(request, run.now()))
-            asking.afford(DOORS[place.door].least)
+            missing = asking.out_of_reach()
+            if missing:
+                yield Page((), None, missing)
+                return
+            if user:
+                page, place = asking.user(str(user))
+                if page is not None:
+                    yield page
+            else:
+                place = asking.beginning(_door(request, run.now()))
         yield from asking.rest(place)
 
 
@@ -137,6 +149,35 @@ class _Asking:
 
     # --- where to begin ----------------------------------------------------------------------------
 
+    def out_of_reach(self) -> str | None:
+        """Why nothing at all can be had of this window, where other parts of a run's could be.
+
+        Stop where the run has nothing yet: it is not to publish nothing in place of something.
+        """
+        window, purse = self.request.window, self.request.purse
+        begun = purse.spent > 0 or self.request.shared.get(_BEGUN, False)
+        self.request.shared[_BEGUN] = True
+        user = self.request.options.get("user")
+        lookups = int(bool(user) and not str(user).removeprefix("@").isdecimal())
+        price = x_prices.most(DOORS["user" if user else "recent"].least, self.expand).usd
+        price += PRICES.cost({"user": lookups}).usd
+        if not purse.holds(price):
+            if begun:
+                return f"{purse.bound} does not pay for {dollars(price)} more: {_gone(window)}"
+            raise Stop(
+                f"{purse.bound} does not pay for the smallest page, which may cost {dollars(price)}:"
+                " raise it, or wait for another month."
+            )
+        recent = not user and _door(self.request, self.run.now()) == "recent"
+        if recent and window.end <= _second(self.run.now() - _WEEK + _MARGIN):
+            if begun:
+                return f"X's recent search goes back 7 days: {_gone(window)}"
+            raise Stop(
+                "X's recent search goes back 7 days, and the window ended before: leave `options.search` out,"
+                " or write `all`, where the account may search the archive."
+            )
+        return None
+
     def beginning(self, door: str) -> Place:
         """The first question of a search; Stop where there is nothing it could be asked about."""
         if not (self.request.query or "").strip():
@@ -153,12 +194,7 @@ class _Asking:
             start = max(start, _second(now - _WEEK + _MARGIN))
         if start < end:
             return Place(door=door, start=start, end=end)
-        if window.end > end:
-            raise Stop("The window has hardly begun, so that there is nothing yet that X could give.")
-        raise Stop(
-            "X's recent search goes back 7 days, and the window ended before: leave `options.search` out,"
-            " or write `all`, where the account may search the archive."
-        )
+        raise Stop("The window has hardly begun, so that there is nothing yet that X could give.")
 
     def user(self, name: str) -> tuple[Page | None, Place]:
         """The first question for a user's posts, and the page about the user where one was needed."""
@@ -171,6 +207,8 @@ class _Asking:
         name = name.removeprefix("@")
         if name.isdecimal():
             return None, moved(place, user=name)
+        if (known := self.request.shared.get(_USER)) is not None:
+            return None, moved(place, user=known[0], posted=known[1])
         path = f"/2/users/by/username/{quote(name, safe='')}"
         answer, cost = self._paid(path, {"user.fields": "public_metrics"}, PRICES.cost({"user": 1}))
         data = _mapping(answer.value.get("data"))
@@ -179,16 +217,8 @@ class _Asking:
         metrics = _mapping(data.get("public_metrics"))
         posted = metrics.get("post_count", metrics.get("tweet_count"))
         place = moved(place, user=data["id"], posted=posted if isinstance(posted, int) else None)
+        self.request.shared[_USER] = place.user, place.posted
         return Page((one_line(answer.body),), str(place), cost=cost), place
-
-    def afford(self, least: int, lookups: int = 0) -> None:
-        """Stop where the purse does not even hold the smallest page: nothing is to be half done."""
-        price = x_prices.most(least, self.expand).usd + PRICES.cost({"user": lookups}).usd
-        if not self.request.purse.holds(price):
-            raise Stop(
-                f"{self.request.purse.bound} does not pay for the smallest page, which may cost"
-                f" {dollars(price)}: raise it, or wait for another month."
-            )
 
     # --- pages -------------------------------------------------------------------------------------
 
@@ -243,7 +273,8 @@ class _Asking:
 
     def _pace(self, door: str) -> None:
         if door == "all" and self.client.rate is None:
-            self.client.rate = Rate(*ARCHIVE_RATE, clock=lambda: self.run.now().timestamp())
+            rate = Rate(*ARCHIVE_RATE, clock=lambda: self.run.now().timestamp())
+            self.client.rate = self.request.shared.setdefault(ARCHIVE_RATE, rate)
 
     def _paid(self, path: str, params: Mapping[str, Any], most: Cost) -> tuple[Answer, Cost]:
         with self.request.purse.paying(most.usd) as bill:
@@ -260,10 +291,9 @@ class _Asking:
         """What of the window was not even asked for."""
         window, parts = self.request.window, []
         if place.door == "recent" and place.start is not None and place.start > window.start:
-            gone = span(window.start, place.start)
-            parts.append(f"X's recent search goes back 7 days: {gone} is missing")
+            parts.append(f"X's recent search goes back 7 days: {_gone(Window(window.start, place.start))}")
         if place.end < window.end:
-            parts.append(f"the window is not over yet: {span(place.end, window.end)} is missing")
+            parts.append(f"the window is not over yet: {_gone(Window(place.end, window.end))}")
         return "; ".join(parts) or None
 
     def _may_have_more(self, place: Place) -> bool:
@@ -303,6 +333,10 @@ class _Asking:
             most=x_prices.most(kept, self.expand),
             missing=self._missing(place),
         )
+
+
+def _gone(window: Window) -> str:
+    return f"{span(window.start, window.end)} is missing"
 
 
 def _beyond(place: Place) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -534,6 +535,49 @@ def test_a_bound_that_is_raised_between_two_tries_keeps_what_was_paid_for(build:
     at.does(max_cost=MaxCost(run=2.0))
     assert at.extract().posts == 250
     assert at.x.bill == Decimal("1.25")
+
+
+# --- a share of the limit for each day -------------------------------------------------------------
+
+TEN_DAYS = Window(DAY.end - timedelta(days=10), DAY.end)
+
+
+def test_days_beyond_the_last_week_are_missing_and_the_others_are_there(build: Build) -> None:
+    at = build(made_up(240, NEWEST, apart=timedelta(hours=1)))
+    at.does(options={"search": "recent"}, limit=100, per="day").window = TEN_DAYS
+    manifest, rows = at.whole()
+    days = Counter(row["created_at"].date().isoformat() for row in rows)
+    assert days == {
+        f"2026-{day}": 10 for day in ("06-29", "06-30", *(f"07-0{number}" for number in range(1, 6)))
+    }
+    assert manifest.truncated is not None
+    gone = "X's recent search goes back 7 days: 2026-06-2{} 00:00 to 2026-06-2{} 00:00 UTC is missing"
+    assert all(gone.format(day, day + 1) in manifest.truncated for day in (6, 7, 8))
+    assert at.x.bill == Decimal("0.35")
+
+
+def test_a_user_is_looked_up_once_for_all_days(build: Build) -> None:
+    at = build(prolific(200)).does(query=None, options={"user": "sample_prolific"}, limit=20, per="day")
+    at.window = Window(DAY.end - timedelta(days=2), DAY.end)
+    assert at.extract().posts == 10
+    assert at.x.charged["user"] == 1
+    assert [path.rpartition("/")[2] for path in at.paths[:3]] == ["sample_prolific", "tweets", "tweets"]
+
+
+def test_days_that_the_bound_does_not_pay_for_are_missing(build: Build) -> None:
+    at = build(made_up(240, NEWEST, apart=timedelta(hours=1)))
+    at.does(limit=100, per="day", max_cost=MaxCost(run=0.17)).window = Window(
+        DAY.end - timedelta(days=5), DAY.end
+    )
+    at.x.instead = dict.fromkeys(range(1, 4), broken())
+    with pytest.raises(RetryLater):
+        at.extract()
+    at.now += timedelta(minutes=5)
+    done = at.extract()
+    assert (done.posts, done.cost and done.cost.usd, at.x.bill) == (34, 0.17, Decimal("0.17"))
+    assert done.truncated is not None
+    assert "what is older than 2026-07-04 10:59 UTC is missing" in done.truncated
+    assert "2026-07-01 00:00 to 2026-07-02 00:00 UTC is missing" in done.truncated
 
 
 # --- refusals --------------------------------------------------------------------------------------
