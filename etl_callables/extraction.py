@@ -307,7 +307,7 @@ def _summarise(done: raw.Done, progress: _Progress, run: Run) -> None:
     unique = "" if progress.selection.distinct else " (duplicates are taken out later)"
     left_out = "".join(f", {part}" for part in parts if part)
     count = f"{len(done.pages):,} {'page' if len(done.pages) == 1 else 'pages'}"
-    price = f" for {dollars(done.cost.usd)}" if done.cost else ""
+    price = f" for {dollars(done.cost.usd)}" if done.cost and done.cost.usd else ""
     run.log.info("extracted %s%s from %s%s%s", _posts(done.posts), unique, count, price, left_out)
     if done.truncated:
         run.log.warning("the source ended before the window did: %s", done.truncated)

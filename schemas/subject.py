@@ -46,6 +46,8 @@ WAYS: Final[Mapping[str, Ways]] = {
         details={"replies": "account", "boosts": "account"},
         login="Mastodon servers let only accounts search posts",
     ),
+    "reddit": Ways(options=("subreddit",), together=True),
+    "youtube": Ways(options=("video",), details={"channel": QUERY, "details": QUERY, "replies": "video"}),
 }
 """source -> its ways, for sources that have several."""
 

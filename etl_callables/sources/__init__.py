@@ -18,11 +18,13 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "bluesky": {"api": "etl_callables.sources.bluesky_api"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
     "mastodon": {"api": "etl_callables.sources.mastodon_api"},
+    "reddit": {"api": "etl_callables.sources.reddit_api"},
     "rss": {"feed": "etl_callables.sources.rss_feed"},
     "twitter": {
         "x-api": "etl_callables.sources.twitter_x_api",
         "snscrape": "etl_callables.sources.twitter_snscrape",
     },
+    "youtube": {"api": "etl_callables.sources.youtube_api"},
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""
 

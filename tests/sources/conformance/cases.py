@@ -11,9 +11,11 @@ MODULES = {
     ("bluesky", "api"): "bluesky_api",
     ("hackernews", "algolia"): "hackernews_algolia",
     ("mastodon", "api"): "mastodon_api",
+    ("reddit", "api"): "reddit_api",
     ("rss", "feed"): "rss_feed",
     ("twitter", "x-api"): "twitter_x_api",
     ("twitter", "snscrape"): "twitter_snscrape",
+    ("youtube", "api"): "youtube_api",
 }
 """(source, via) -> module of this folder."""
 

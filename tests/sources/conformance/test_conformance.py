@@ -299,7 +299,7 @@ def test_what_a_run_cost_is_what_the_service_charged(stage: Stage) -> None:
     with stage.trial(made(35, DAY), limit=35) as trial:
         manifest, _ = trial.whole()
         if trial.served.bill is None:
-            assert manifest.cost is None
+            assert manifest.cost is None or manifest.cost.usd == 0  # a quota is no money
             pytest.skip("it charges nothing")
         assert manifest.cost is not None
         assert manifest.cost.usd == trial.served.bill() > 0
