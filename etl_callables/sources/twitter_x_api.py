@@ -23,7 +23,7 @@ from etl_callables.post import Post, Skipped
 from etl_callables.preview import Preview
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, x_prices
-from etl_callables.sources.x_access import OtherSpelling, client, reason
+from etl_callables.sources.x_access import OtherSpelling, StaleToken, client, reason
 from etl_callables.sources.x_api_v2 import read_page
 from etl_callables.sources.x_prices import PRICES
 from etl_callables.sources.x_questions import DOORS, FIRST, Place, moved, parameters, span, stamp
@@ -239,6 +239,12 @@ class _Asking:
                     ) from None
                 place = moved(place, spelling="tweet")
                 continue
+            except StaleToken:
+                if place.token is None or place.oldest is None:
+                    raise
+                self.run.log.warning("X has forgotten where the search was; going on with what is older.")
+                place = moved(place, token=None, upto=_second_after(place.oldest))
+                continue
             body, page = one_line(answer.body), answer.value
             found = page.get("data") or []
             if place.probe:
@@ -363,6 +369,10 @@ def _oldest(found: list[Any]) -> str | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _second_after(moment: str) -> datetime:
+    return _second(datetime.fromisoformat(moment)) + timedelta(seconds=1)
 
 
 def _second(moment: datetime) -> datetime:

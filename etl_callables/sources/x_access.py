@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from etl_callables.http import Client
 from etl_callables.run import Run
 from etl_callables.sources import Request
 from etl_callables.verdict import Answer
+from etl_callables.verdict import said as told
 
 HOME: Final = "https://api.x.com"
 VARIABLE: Final = "X_BEARER_TOKEN"
@@ -19,6 +21,10 @@ VARIABLE: Final = "X_BEARER_TOKEN"
 
 class OtherSpelling(Exception):  # noqa: N818 - says what to do next
     """X does not know the new names of fields."""
+
+
+class StaleToken(Stop):
+    """X does not know the token of a page any more: it forgets them after a while."""
 
 
 def client(request: Request, run: Run) -> Client:
@@ -59,6 +65,10 @@ def _judge(connection: str, source: str) -> Callable[[Answer], None]:
         said = answer.body.decode(errors="replace")
         if answer.status == 400 and "[post.fields]" in said:  # noqa: PLR2004
             raise OtherSpelling
+        if answer.status == 400 and re.search(r"\b(next|pagination)_token\b", said):  # noqa: PLR2004
+            raise StaleToken(
+                f"X does not know the token of a page any more (HTTP 400: {told(answer)}): run it again."
+            )
         if answer.status == 402:  # noqa: PLR2004
             raise Stop("X has no credits left for this account (HTTP 402): buy some at console.x.com.")
         if answer.status == 429 and ("usage-capped" in said or "UsageCapExceeded" in said):  # noqa: PLR2004

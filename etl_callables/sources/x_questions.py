@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from etl_callables.errors import Stop
 from etl_callables.sources import Request
 
 FIRST: Final = datetime(2006, 3, 21, tzinfo=UTC)
@@ -51,13 +52,15 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a question goes on, and all that makes it the same question: a cursor, once it is JSON.
 
-    `posted` is how many posts the user has, None where that is not known. `got` counts the posts so
+    `end` is the end of all that is asked for, and `upto` that of this question, where another one was
+    given up. `posted` is how many posts the user has, None where that is not known. `got` counts the posts so
     far, and `oldest` is the creation of the last of them. A `probe` only asks whether there is more.
     """
 
     door: str
     start: datetime | None
     end: datetime
+    upto: datetime | None = None
     token: str | None = None
     got: int = 0
     oldest: str | None = None
@@ -71,7 +74,14 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def parse(cls, cursor: str) -> Place:
-        return msgspec.json.decode(cursor, type=cls)
+        """The place that `str()` wrote; Stop for what another version of Trawl did."""
+        try:
+            return msgspec.json.decode(cursor, type=cls)
+        except msgspec.DecodeError as problem:
+            raise Stop(
+                "An earlier try of this run left a place that cannot be read, as of another version of Trawl:"
+                " trigger a new run of its time."
+            ) from problem
 
     @property
     def path(self) -> str:
@@ -91,7 +101,8 @@ moved: Final = msgspec.structs.replace
 def parameters(place: Place, request: Request, expand: Collection[str], size: int) -> dict[str, Any]:
     """What to ask for a page of `size` posts at a place, with what is to be told besides."""
     door, names = DOORS[place.door], _NAMES[place.spelling]
-    start, end = (None, place.start or FIRST) if place.probe else (place.start, place.end)
+    upto = place.upto or place.end
+    start, end = (None, place.start or FIRST) if place.probe else (place.start, upto)
     asked = {
         "query": request.query,
         "exclude": ",".join(request.options.get("exclude", ())) if place.door == "user" else None,

@@ -537,6 +537,34 @@ def test_a_bound_that_is_raised_between_two_tries_keeps_what_was_paid_for(build:
     assert at.x.bill == Decimal("1.25")
 
 
+FORGOTTEN = Answer(b'{"errors":[{"message":"The `next_token` query parameter value [x] is not valid"}]}', 400)
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "first"), [({}, "covid", 1), ({"user": "sample_prolific"}, None, 2)], ids=str
+)
+def test_where_x_has_forgotten_a_page_what_is_older_is_asked_for(
+    build: Build, options: dict[str, str], query: str | None, first: int
+) -> None:
+    """Nothing is missing, and no more than a second is asked for twice."""
+    at = build(prolific(350)).does(query=query, options=options)
+    at.x.instead[first] = FORGOTTEN
+    manifest, rows = at.whole()
+    assert (len(rows), manifest.complete, manifest.truncated) == (350, True, None)
+    assert at.asked("end_time")[-3:] == ["2026-07-05T22:20:01Z"] * 3
+    assert manifest.counts.duplicate == 1
+    assert at.x.charged["post"] == 351
+
+
+def test_a_token_that_x_never_knew_or_a_place_of_another_version_stops_the_run(build: Build) -> None:
+    at = build()
+    at.x.instead[0] = FORGOTTEN
+    with pytest.raises(Stop, match="run it again"):
+        at.extract()
+    with pytest.raises(Stop, match="trigger a new run"):
+        list(twitter_x_api.pages(request(at), '{"at": "recent"}', at.run))
+
+
 # --- a share of the limit for each day -------------------------------------------------------------
 
 TEN_DAYS = Window(DAY.end - timedelta(days=10), DAY.end)
