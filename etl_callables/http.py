@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version as version_of
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 import msgspec
@@ -25,7 +25,7 @@ import msgspec
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.run import Run
 from etl_callables.sources import Request
-from etl_callables.verdict import Answer, Service, come_back, exhausted, verdict
+from etl_callables.verdict import Answer, Service, Unhelpful, exhausted, verdict
 
 PATIENCE: Final = 30.0
 """Seconds that are waited in place; a longer wait gives the worker back."""
@@ -47,6 +47,7 @@ _WAITS: Final = 10
 """Short waits for one answer, asked for by the service, before it is called a long one."""
 
 Params = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def user_agent() -> str:
@@ -122,6 +123,34 @@ def rate_of(request: Request, count: int, seconds: float) -> Rate:
     """The rate that all clients of a request keep together."""
     rate: Rate = request.shared.setdefault((count, seconds), Rate(count, seconds))
     return rate
+
+
+def persist(ask: Callable[[], T], run: Run) -> T:
+    """What `ask` gives, asked again after a fault that passes and after a short wait.
+
+    Raises what it raises: RetryLater where the fault stays or the wait is long, and Stop.
+    """
+    faults = waits = 0
+    while True:
+        try:
+            return ask()
+        except RetryLater as problem:
+            seconds = _in_place(problem, faults, waits, run)
+            if seconds is None:
+                raise
+            faults += problem.after is None
+            waits += problem.after is not None
+            run.log.info("%s Trying again in %.1f seconds.", problem, seconds)
+            run.sleep(seconds)
+
+
+def _in_place(problem: RetryLater, faults: int, waits: int, run: Run) -> float | None:
+    """The seconds to wait here before trying again; None when whoever runs this has to wait."""
+    if problem.after is None:
+        again = faults < len(_PAUSES) and not isinstance(problem, Unhelpful)
+        return _PAUSES[faults] if again else None
+    seconds = (problem.after - run.now()).total_seconds()
+    return max(seconds, 0.1) if seconds <= PATIENCE and waits < _WAITS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,29 +254,11 @@ class Client:
         return path if "://" in path else f"{self.base}{path}"
 
     def _ask(self, question: _Question, accept: Collection[int], *, as_json: bool) -> Answer:
-        faults = waits = 0
-        while True:
+        def once() -> Answer:
             self._pace()
-            try:
-                answer = self._judged(self._send(question), accept, as_json=as_json)
-            except RetryLater as problem:
-                seconds = self._in_place(problem, faults, waits)
-                if seconds is None:
-                    raise
-                faults += problem.after is None
-                waits += problem.after is not None
-                self.run.log.info("%s Trying again in %.1f seconds.", problem, seconds)
-                self.run.sleep(seconds)
-            else:
-                return answer
+            return self._judged(self._send(question), accept, as_json=as_json)
 
-    def _in_place(self, problem: RetryLater, faults: int, waits: int) -> float | None:
-        """The seconds to wait here before trying again; None when whoever runs this has to wait."""
-        if problem.after is None:
-            again = faults < len(_PAUSES) and not isinstance(problem, _Unhelpful)
-            return _PAUSES[faults] if again else None
-        seconds = (problem.after - self.run.now()).total_seconds()
-        return max(seconds, 0.1) if seconds <= PATIENCE and waits < _WAITS else None
+        return persist(once, self.run)
 
     def _pace(self) -> None:
         """Wait until the next question may be asked."""
@@ -312,8 +323,6 @@ class Client:
                 self.judge(answer)
             problem = verdict(answer, Service(self.name, self.connection), now)
             if problem is not None:
-                if answer.status == 429 and come_back(answer.headers, now) is None:  # noqa: PLR2004
-                    raise _Unhelpful(str(problem))
                 raise problem
         self._closed = exhausted(answer.headers, now)
         if not as_json or (answer.status in accept and "json" not in answer.kind):
@@ -328,10 +337,6 @@ class Client:
             return replace(answer, value=decode(answer.body))
         except ValueError as problem:
             raise RetryLater(f"{self.name} sent something that is no whole JSON ({problem}).") from problem
-
-
-class _Unhelpful(RetryLater):
-    """Too many questions, and no word how long to wait: asking again at once would make it worse."""
 
 
 def decode(body: bytes) -> Any:

@@ -72,6 +72,10 @@ class Service:
         return "name a connection with credentials in the job's `source_connection`"
 
 
+class Unhelpful(RetryLater):
+    """Too many questions, and no word how long to wait: asking again at once would make it worse."""
+
+
 def verdict(answer: Answer, service: Service, now: datetime) -> TrawlError | None:
     """The error to raise for an answer's status; None for 2xx."""
     status = answer.status
@@ -81,8 +85,11 @@ def verdict(answer: Answer, service: Service, now: datetime) -> TrawlError | Non
     words = said(answer)
     told = f"HTTP {status}: {words}" if words else f"HTTP {status}"
     if status in _LATER or status // 100 == 5:  # noqa: PLR2004 - 5xx
-        what = "has had enough questions for now" if status == 429 else "is out of order"  # noqa: PLR2004
-        return RetryLater(f"{name} {what} ({told}).", come_back(answer.headers, now))
+        after = come_back(answer.headers, now)
+        if status == 429:  # noqa: PLR2004
+            message = f"{name} has had enough questions for now ({told})."
+            return RetryLater(message, after) if after else Unhelpful(message)
+        return RetryLater(f"{name} is out of order ({told}).", after)
     if answer.is_page:
         return Stop(
             f"{name} answered with a web page instead of data (HTTP {status}): something in between blocks"

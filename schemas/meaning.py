@@ -28,6 +28,12 @@ from schemas.zone import zone, zone_names
 CHARGING = frozenset({("twitter", "x-api")})
 """Sources, each with its provider, that charge for what they give."""
 
+_CANNOT = {
+    ("mastodon", "snscrape"): "it reads pages that servers no longer show since Mastodon 4",
+    ("reddit", "snscrape"): "it asks Pushshift, which has been closed to the public since 2023",
+}
+"""Modules of snscrape that have nothing to read any more, and why."""
+
 _DATE_OPERATOR = re.compile(r"(?:^|[\s(])(?P<operator>(?:since|until)(?:_time)?:\S*)", re.IGNORECASE)
 
 
@@ -233,5 +239,9 @@ def _email(draft: Draft) -> None:
 
 def via_fault(source: str, via: str, known: list[str]) -> Fault:
     """The fault of a provider that its source does not have."""
+    reason = _CANNOT.get((source, via))
+    if reason is not None:
+        hint = f"leave via out, which is {known[0]} then"
+        return Fault(f"{source} via {via} cannot work: {reason}", "cannot-work", hint, ("via",))
     message = f'{source} has no provider "{short(via)}"'
     return Fault(message, "unknown-via", did_you_mean(via, known), ("via",))

@@ -120,6 +120,7 @@ _OPTIONS: Final = {
     "feeds": "which feeds to read",
     "files": "which files to read",
     "server": "which server to ask",
+    "channel": "which channel to read",
 }
 
 

@@ -20,6 +20,7 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "mastodon": {"api": "etl_callables.sources.mastodon_api"},
     "reddit": {"api": "etl_callables.sources.reddit_api"},
     "rss": {"feed": "etl_callables.sources.rss_feed"},
+    "telegram": {"snscrape": "etl_callables.sources.telegram_snscrape"},
     "twitter": {
         "x-api": "etl_callables.sources.twitter_x_api",
         "snscrape": "etl_callables.sources.twitter_snscrape",

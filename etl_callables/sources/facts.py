@@ -66,6 +66,7 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
         connection="a login and password, for feeds that ask for them",
         note="A feed holds its newest entries only: what fell out of it between two runs is lost, and told.",
     ),
+    ("telegram", "snscrape"): Facts("the messages of a public channel, as t.me shows them"),
     ("twitter", "snscrape"): Facts(
         "X's public search, without a login",
         note="X has refused searches without a login since 2023.",

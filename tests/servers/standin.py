@@ -77,11 +77,17 @@ class StandIn:
     """The server. Use as a context manager, or `start` and `stop`.
 
     `answer` gives what a question gets, from several threads at once; `latency` is in seconds, before
-    each answer. `context` makes it speak TLS.
+    each answer. `context` makes it speak TLS. With `trust`, the file of who signed, it is a proxy that
+    answers for the context's hosts itself: `environment` makes clients of them come here.
     """
 
     def __init__(
-        self, answer: Callable[[Asked], Given], *, latency: float = 0, context: SSLContext | None = None
+        self,
+        answer: Callable[[Asked], Given],
+        *,
+        latency: float = 0,
+        context: SSLContext | None = None,
+        trust: str = "",
     ) -> None:
         self.answer = answer
         self.latency = latency
@@ -93,7 +99,8 @@ class StandIn:
         self._server.service = self
         self._server.connections = set()
         self._scheme = "http"
-        if context is not None:
+        self.context, self._trust = context, trust
+        if context is not None and not trust:
             self._scheme = "https"
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -107,6 +114,11 @@ class StandIn:
     @property
     def url(self) -> str:
         return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        proxy = {"HTTPS_PROXY": self.url, "https_proxy": self.url, "NO_PROXY": "", "no_proxy": ""}
+        return {**proxy, "REQUESTS_CA_BUNDLE": self._trust}
 
     def start(self) -> Self:
         self._thread.start()
@@ -164,6 +176,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         """Tests are quiet."""
+
+    def do_CONNECT(self) -> None:
+        """From here on this is the host asked for, over TLS, in the same connection."""
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.wfile.flush()
+        assert self.server.service.context is not None
+        self.server.connections.discard(self.connection)
+        self.connection = self.server.service.context.wrap_socket(self.connection, server_side=True)
+        self.server.connections.add(self.connection)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
+        self.close_connection = False
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)

@@ -13,6 +13,7 @@ MODULES = {
     ("mastodon", "api"): "mastodon_api",
     ("reddit", "api"): "reddit_api",
     ("rss", "feed"): "rss_feed",
+    ("telegram", "snscrape"): "telegram_snscrape",
     ("twitter", "x-api"): "twitter_x_api",
     ("twitter", "snscrape"): "twitter_snscrape",
     ("youtube", "api"): "youtube_api",
