@@ -18,13 +18,100 @@ DEFECT = 3
 _PIPE = 160
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _InOrder(click.Group):
+    """Commands in the order in which a person comes to need them, not in that of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.commands)
+
+
+def _example(*lines: str) -> str:
+    """The end of a command's help: lines to type."""
+    return "\n".join(("\b", "Example:", *(f"  {line}" for line in lines)))
+
+
+def _jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of jobs that begin like what is typed, for a shell to complete."""
+    del context, parameter
+    from schemas.folder import job_files  # noqa: PLC0415  see the module's docstring
+
+    names = job_files("pipelines", "pipelines", [])
+    jobs = (name.removeprefix("pipelines/").rpartition(".")[0].replace("/", ".") for name in names)
+    return [job for job in jobs if job.startswith(incomplete)]
+
+
+def _sources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of sources that begin like what is typed."""
+    del context, parameter
+    return [source for source in _enum("source") if source.startswith(incomplete)]
+
+
+def _fields(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of fields and sources that begin like what is typed."""
+    del context, parameter
+    from schemas.shape import schema  # noqa: PLC0415  see the module's docstring
+
+    names = [*schema()["properties"], *_enum("source")]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _enum(name: str) -> list[str]:
+    from schemas.shape import schema  # noqa: PLC0415  see the module's docstring
+
+    return list(schema()["properties"][name]["enum"])
+
+
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_example("trawl new covid --source twitter --query covid", "trawl check", "trawl show covid"),
+)
 @click.version_option(package_name="trawl", message="trawl %(version)s")
 def trawl() -> None:
     """One YAML file, one daily scrape."""
 
 
-@trawl.command()
+@trawl.command(epilog=_example("trawl new team.covid --source twitter --query covid --bucket s3://my-bucket"))
+@click.argument("name", required=False, default="")
+@click.option("--source", metavar="SOURCE", help="Where the posts come from.", shell_complete=_sources)
+@click.option("--query", metavar="TEXT", help="What to search for.")
+@click.option("--schedule", metavar="WORDS", help="How often: daily, weekly on monday at 06:00 …")
+@click.option("--bucket", metavar="URL", help="Where the posts go: s3://my-bucket, ./bucket …")
+@click.option("--key", metavar="KEY", help="The object's name: {job}/{date}/posts.csv …")
+@click.option(
+    "--set", "more", metavar="FIELD=VALUE", multiple=True, help="Any other field: options.files=a.csv"
+)
+@click.option("--ask/--no-ask", default=None, help="Ask for what is missing; so in a terminal.")
+def new(name: str, more: tuple[str, ...], *, ask: bool | None, **said: str | None) -> None:
+    """Write a job file that passes the check, after some questions.
+
+    NAME is the job's name (team.covid) or its file. What is there already is never written over.
+    """
+    from trawl.interview import GivenUp, text_of_job  # noqa: PLC0415  see the module's docstring
+    from trawl.writing import CannotWrite, place_of_job, values_of, write  # noqa: PLC0415  as above
+
+    asking = sys.stdin.isatty() if ask is None else ask
+    if not name:
+        if not asking:
+            raise click.UsageError("give the job a name, such as team.covid")
+        name = click.prompt("Name of the job (such as team.covid)")
+    pipelines = Path("pipelines")
+    try:
+        values = values_of({key: value for key, value in said.items() if value is not None}, more)
+        path = place_of_job(name, pipelines)
+        write(path, text_of_job(values, path, pipelines, ask=asking))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except CannotWrite as error:
+        raise click.ClickException(str(error)) from None
+    except GivenUp as error:
+        click.echo(str(error), err=True)
+        raise click.ClickException(f"this is no job yet, so {path} was not written") from None
+    click.echo(f"wrote {path}; see what it will do: trawl show {path}")
+
+
+@trawl.command(epilog=_example("trawl check pipelines/team --format github", "trawl check --fix"))
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
 @click.option(
     "--format",
@@ -58,8 +145,8 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fi
     context.exit(1 if reading.problems else 0)
 
 
-@trawl.command()
-@click.argument("job")
+@trawl.command(epilog=_example("trawl show team.covid"), short_help="Show what a job means and does next.")
+@click.argument("job", shell_complete=_jobs)
 @click.pass_context
 def show(context: click.Context, job: str) -> None:
     """Show what JOB means: every value with its origin, its schedule, its next runs.
@@ -74,7 +161,7 @@ def show(context: click.Context, job: str) -> None:
     except NoSuchJob as error:
         raise click.ClickException(str(error)) from None
     if isinstance(found, Job):
-        click.echo(sheet(found), color=_colour())
+        click.echo(sheet(found, width=_columns()), color=_colour())
         return
     from trawl.checking import printed  # noqa: PLC0415  see the module's docstring
 
@@ -82,7 +169,7 @@ def show(context: click.Context, job: str) -> None:
     context.exit(1)
 
 
-@trawl.command()
+@trawl.command(epilog=_example("trawl plan --base origin/main", "trawl plan --format markdown"))
 @click.option("--base", metavar="REV", help="Compare with where this left REV; the main branch by default.")
 @click.option("--head", metavar="REV", help="Plan what REV holds, not the files here.")
 @click.option(
@@ -108,11 +195,59 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
         made = make(Path.cwd(), base, head, now)
     except GitProblem as error:
         raise click.ClickException(str(error)) from None
-    click.echo(printed(made, as_format, now), color=_colour(), nl=False)
+    click.echo(printed(made, as_format, now, _columns()), color=_colour(), nl=False)
     context.exit(0 if made.valid else 1)
 
 
-@trawl.command()
+@trawl.command(
+    epilog=_example("trawl docs limit", "trawl docs twitter"),
+    short_help="Print the reference, or a part of it.",
+)
+@click.argument("name", required=False, default="", shell_complete=_fields)
+def docs(name: str) -> None:
+    """Print the job reference, or the part of it on one field or source, as Markdown.
+
+    NAME is a field (limit, options.files) or a source (twitter).
+    """
+    from trawl.reference import reference, section  # noqa: PLC0415  see the module's docstring
+
+    try:
+        text = section(name) if name else reference()
+    except LookupError as error:
+        raise click.ClickException(str(error)) from None
+    if name or not sys.stdout.isatty():
+        click.echo(text, nl=False)
+    else:
+        click.echo_via_pager(text)
+
+
+@trawl.command(
+    epilog=_example("trawl sources", "trawl sources --ask"), short_help="Say what there is to scrape from."
+)
+@click.option("--ask", is_flag=True, help="Ask each service whether it answers now.")
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For people, or for tools.",
+)
+def sources(as_format: str, *, ask: bool) -> None:
+    """Say what there is to scrape from: what it needs, reaches and costs."""
+    from schemas.reading import read_jobs  # noqa: PLC0415  see the module's docstring
+    from trawl.providers import as_json, as_text, providers  # noqa: PLC0415  as above
+
+    pipelines = Path("pipelines")
+    jobs = read_jobs(pipelines).jobs if pipelines.is_dir() else ()
+    found = providers(jobs, os.environ, ask=ask)
+    text = as_json(found) if as_format == "json" else as_text(found, _width())
+    click.echo(text, color=_colour())
+
+
+@trawl.command(
+    epilog=_example("trawl schema --into .", "trawl schema > scrape_job.schema.json"),
+    short_help="Print the schema, or set an editor up.",
+)
 @click.option("--defaults", is_flag=True, help="The schema of defaults.yaml, which need not say everything.")
 @click.option(
     "--into",
@@ -134,7 +269,26 @@ def schema(*, defaults: bool, into: Path | None) -> None:
         raise click.ClickException(str(error)) from None
 
 
-@trawl.command()
+@trawl.command(
+    epilog=_example('eval "$(trawl completion bash)"', "trawl completion fish | source"),
+    short_help="Let a shell complete commands and jobs.",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, jobs and fields.
+
+    To keep it, add the line of the example to ~/.bashrc or ~/.zshrc, or write it into
+    ~/.config/fish/completions/trawl.fish.
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415  see the module's docstring
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.ClickException(f"{shell} cannot be completed here")
+    click.echo(found(trawl, {}, "trawl", "_TRAWL_COMPLETE").source())
+
+
+@trawl.command(epilog=_example("trawl demo"), short_help="Run an example job through Airflow.")
 def demo() -> None:
     """Run the example job for three days through Airflow and show what it left."""
     from rich.console import Console  # noqa: PLC0415  see the module's docstring
@@ -148,7 +302,7 @@ def demo() -> None:
         raise click.ClickException(str(error)) from None
 
 
-@trawl.command()
+@trawl.command(epilog=_example("trawl up --port 8081"), short_help="Run Airflow with every job.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1.")
 def up(port: int) -> None:
     """Run Airflow with every job of this project until Ctrl-C."""
@@ -166,15 +320,20 @@ def _colour() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
+def _columns() -> int | None:
+    """Columns of the terminal; None where nobody looks at one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def _width() -> int:
-    """Columns of the terminal; of a pipe, as many as a wide one has."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE
+    """As `_columns`; of a pipe, as many as a wide terminal has."""
+    return _columns() or _PIPE
 
 
 def main() -> NoReturn:
     """Run the command line; a defect of ours ends with its trace and exit code 3."""
     try:
-        trawl()
+        trawl(prog_name="trawl")
     except Exception:  # noqa: BLE001  the outermost frame: anything that arrives here is our defect
         import traceback  # noqa: PLC0415  for defects only
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.words import nearest, short
+
 SCHEMA: Final = Path(__file__).resolve().parent.parent / "schemas" / "scrape_job.schema.json"
 
 
@@ -14,6 +16,42 @@ def reference() -> str:
     """The whole reference as a Markdown page."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return "\n".join(_page(schema)).rstrip() + "\n"
+
+
+def section(name: str) -> str:
+    """The part on a field (`limit`, `options.files`) or on a source (`twitter`), as Markdown.
+
+    An option that several sources have is told for each. LookupError, with a sentence, for what is neither.
+    """
+    blocks = list(_blocks())
+    found = [
+        block
+        for heading, source, block in blocks
+        if heading == name or heading.startswith(f"{name}.") or name in source.split(", ")[0].split(": ")
+    ]
+    if not found:
+        known = {heading for heading, _, _ in blocks if " " not in heading}
+        near = nearest(name, known)
+        raise LookupError(
+            f'there is no field or source "{short(name)}"'
+            + (f'; did you mean "{near}"?' if near else "; `trawl docs` has all there are")
+        )
+    return "\n\n".join("\n".join(block).strip() for block in found) + "\n"
+
+
+def _blocks() -> Iterator[tuple[str, str, list[str]]]:
+    """Each part under a heading of its own: its name, the source it is about, its lines."""
+    heading = source = ""
+    block: list[str] = []
+    for line in _page(json.loads(SCHEMA.read_text(encoding="utf-8"))):
+        if line.startswith("##"):
+            if heading:
+                yield heading, source, block
+            heading, block = line.lstrip("#").strip(), []
+            source = heading if heading.startswith("source: ") else source
+            line = f"{line} ({source})" if source and heading != source else line  # noqa: PLW2901  told apart
+        block.append(line)
+    yield heading, source, block
 
 
 def _page(schema: Mapping[str, Any]) -> Iterator[str]:

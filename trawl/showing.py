@@ -18,6 +18,7 @@ from schemas.window import Window
 from schemas.words import nearest, short
 from schemas.zone import zone
 from trawl.coming import Coming, next_runs, windows_from
+from trawl.table import table
 
 RUNS = 5
 
@@ -49,14 +50,19 @@ def _near(name: str, pipelines: Path) -> str:
     return f'; did you mean "{near}"?' if near else ""
 
 
-def sheet(job: Job, now: datetime | None = None) -> str:
-    """The page, with styles that a terminal shows and a pipe does not; `now` is aware."""
+def sheet(job: Job, now: datetime | None = None, width: int | None = None) -> str:
+    """The page, with styles that a terminal shows and a pipe does not; `now` is aware.
+
+    Tables are at most `width` columns wide where one cell below the other helps (None: as it comes).
+    """
     now = now or datetime.now(UTC)
     lines = [click.style(job.id, bold=True), *([short(job.description)] if job.description else []), ""]
-    lines += _table([(name, _value(value), str(job.origins[name])) for name, value in job.values.items()])
+    values = [(name, _value(value), str(job.origins[name])) for name, value in job.values.items()]
+    lines += table(values, "  ", width)
     lines += ["", f"Runs {describe(job.schedule)}."]
     heading, rows = _runs(job, now)
-    lines += ["", click.style(heading, bold=True), *_table([("when", "scrapes", "writes"), *rows])]
+    lines += ["", click.style(heading, bold=True)]
+    lines += table([("when", "scrapes", "writes"), *rows], "  ", width)
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -66,11 +72,6 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return short(", ".join(map(str, value))) or "none"
     return short(str(value)) or "-"
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(map(str.ljust, row, widths)) for row in rows]
 
 
 def _runs(job: Job, now: datetime) -> tuple[str, list[tuple[str, ...]]]:

@@ -24,7 +24,8 @@ class Facts:
     posts a run can get out of it at most. `reach` gives, for a job's options, how far back it goes, None
     where there is no end; `dollars`, for a number of posts and options, the most that a run can cost.
     Either is None where it is the same answer for all: no end, nothing to pay. `prices` says in words
-    what is charged. `note` is a sentence that a person should know before choosing it.
+    what is charged. `note` is a sentence that a person should know before choosing it. `home` is an address
+    of the service that answers without credentials, if only to ask for them.
     """
 
     gives: str
@@ -34,6 +35,7 @@ class Facts:
     dollars: Callable[[int, Options], Decimal] | None = None
     prices: str = ""
     note: str = ""
+    home: str = ""
 
 
 def _x_reach(options: Options) -> timedelta | None:
@@ -49,7 +51,14 @@ def _x_dollars(posts: int, options: Options) -> Decimal:
 
 FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("archive", "files"): Facts("posts from files collected before"),
-    ("hackernews", "algolia"): Facts("stories and comments of Hacker News, by words"),
+    ("bluesky", "api"): Facts(
+        "a search of Bluesky, the posts of an account, or a feed",
+        connection="a handle as its login and an app password; only searches need it",
+        home="https://public.api.bsky.app",
+    ),
+    ("hackernews", "algolia"): Facts(
+        "stories and comments of Hacker News, by words", home="https://hn.algolia.com"
+    ),
     ("mastodon", "api"): Facts(
         "a hashtag, an account or a public timeline of a server, or a search of it",
         connection="an access token of that server as its password; only searches and closed servers need it",
@@ -60,16 +69,31 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
         reach=_x_reach,
         dollars=_x_dollars,
         prices="each post $0.005, each author $0.010, each picture or film $0.005",
+        home="https://api.x.com",
+    ),
+    ("reddit", "api"): Facts(
+        "what is new in subreddits, and searches",
+        connection="an app's id as its login and its secret as its password",
+        note="Reddit keeps its newest 1,000 posts at hand and has no dates to ask for: run it often enough.",
+        home="https://www.reddit.com",
     ),
     ("rss", "feed"): Facts(
         "what is new in feeds: RSS, Atom and JSON Feed",
         connection="a login and password, for feeds that ask for them",
         note="A feed holds its newest entries only: what fell out of it between two runs is lost, and told.",
     ),
-    ("telegram", "snscrape"): Facts("the messages of a public channel, as t.me shows them"),
+    ("telegram", "snscrape"): Facts(
+        "the messages of a public channel, as t.me shows them", home="https://t.me"
+    ),
     ("twitter", "snscrape"): Facts(
         "X's public search, without a login",
         note="X has refused searches without a login since 2023.",
+    ),
+    ("youtube", "api"): Facts(
+        "videos found by a search, or the comments of a video",
+        connection="an API key as its password",
+        note="A project has 100 searches a day, of 50 videos each, and 10,000 units for everything else.",
+        home="https://www.googleapis.com",
     ),
 }
 """(source, via) -> facts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -29,18 +29,19 @@ from trawl.plan.words import (
     where,
 )
 from trawl.secrets import hide
+from trawl.table import table
 
 _COLOURS: Final = {"+": "green", "~": "yellow", "-": "red", "!": "magenta"}
 _LINE: Final = 60
 """A value and the one before it that are longer together get a line each."""
 
 
-def text(plan: Plan, now: datetime) -> str:
-    """The whole plan, with styles that a terminal shows and a pipe does not."""
+def text(plan: Plan, now: datetime, width: int | None = None) -> str:
+    """The whole plan, with styles that a terminal shows and a pipe does not; `width` as for a table."""
     lines = [f"Compared with {printable(plan.base)} ({plan.commit[:10]}): {summary(plan)}."]
     lines += [" ".join(rest(plan))] if rest(plan) else []
     for item in plan.items:
-        lines += ["", *_item(item, now)]
+        lines += ["", *_item(item, now, width)]
     if plan.problems:
         lines += ["", *(f"! {hide(str(problem))}" for problem in plan.problems)]
     if plan.remarks:
@@ -48,12 +49,13 @@ def text(plan: Plan, now: datetime) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _item(item: Item, now: datetime) -> Iterator[str]:
+def _item(item: Item, now: datetime, width: int | None) -> Iterator[str]:
     change = item.change
     sign = SIGNS[change.kind]
     yield click.style(f"{sign} {change.id}", fg=_COLOURS[sign], bold=True) + f"  {headline(item)}"
     yield from (f"    {hide(str(problem))}" for problem in change.problems)
-    yield from _values(change.values, both=change.before is not None and change.after is not None)
+    both = change.before is not None and change.after is not None
+    yield from _values(change.values, width, both=both)
     job, ahead = change.after, item.after
     if job is not None and ahead is not None:
         yield f"  {runs_in_words(item)}"
@@ -61,12 +63,12 @@ def _item(item: Item, now: datetime) -> Iterator[str]:
             place = zone(job.schedule.timezone)
             yield f"  {runs_heading(item)}:"
             rows = [(when(run, now, place), takes(run, place), where(job, run)) for run in ahead.runs]
-            yield from table(rows)
+            yield from table(rows, "    ", width)
     yield from (f"  {sentence}" for sentence in (backfill(item), *bounds(item)) if sentence)
     yield from (f"  {_remark(remark)}" for remark in item.remarks)
 
 
-def _values(values: tuple[Value, ...], *, both: bool) -> Iterator[str]:
+def _values(values: tuple[Value, ...], width: int | None, *, both: bool) -> Iterator[str]:
     """A line for each value, with what it was where there is a before and an after."""
     short: list[tuple[str, ...]] = []
     long: list[tuple[str, str, str, str]] = []
@@ -80,17 +82,11 @@ def _values(values: tuple[Value, ...], *, both: bool) -> Iterator[str]:
             short.append((value.name, arrow, source))
         else:
             long.append((value.name, source, before, after))
-    yield from table(short)
+    yield from table(short, "    ", width)
     for name, source, before, after in long:
         yield f"    {name}  {source}"
         yield f"      - {before}"
         yield f"      + {after}"
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns as wide as they need to be."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["    " + "  ".join(map(str.ljust, row, widths)) for row in rows]
 
 
 def _remark(remark: Remark) -> str:

@@ -1,0 +1,258 @@
+"""`trawl new` writes a job that passes the check, or nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.job import Job
+from schemas.reading import read_job, read_jobs
+from schemas.shape import schema
+from trawl.cli import trawl
+from trawl.writing import compose, problems, value_of, written
+
+ROOT = Path(__file__).resolve().parents[2]
+TO = ("--bucket", "s3://my-bucket")
+LEAST = {
+    "archive": ["--set", "options.files=posts/*.jsonl"],
+    "bluesky": ["--set", "options.account=bsky.app"],
+    "hackernews": ["--query", "open data"],
+    "mastodon": ["--set", "options.server=mastodon.social", "--set", "options.hashtag=opendata"],
+    "reddit": ["--set", "options.subreddit=opendata", "--set", "source_connection=reddit"],
+    "rss": ["--set", "options.feeds=[https://example.org/feed.xml]"],
+    "telegram": ["--set", "options.channel=telegram"],
+    "twitter": ["--query", "covid"],
+    "youtube": ["--query", "open data", "--set", "source_connection=youtube"],
+}
+"""What a job of each source needs besides a bucket."""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an empty pipelines folder, with the working directory in it."""
+    (tmp_path / "pipelines").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def new(*arguments: str, answers: str | None = None) -> Result:
+    return CliRunner().invoke(trawl, ["new", *arguments], input=answers, catch_exceptions=False)
+
+
+def read(project: Path, name: str) -> Job:
+    found = read_job(project / "pipelines" / name, project)
+    assert isinstance(found, Job), found
+    return found
+
+
+@pytest.mark.parametrize("source", schema()["properties"]["source"]["enum"])
+def test_a_job_of_each_source_is_written_from_flags(project: Path, source: str) -> None:
+    result = new("team.mine", "--source", source, "--bucket", "s3://my-bucket", *LEAST[source])
+    assert result.exit_code == 0, result.output
+    assert read(project, "team/mine.yaml").source == source
+    assert CliRunner().invoke(trawl, ["check"]).exit_code == 0
+
+
+def test_every_source_is_tried_above() -> None:
+    assert set(schema()["properties"]["source"]["enum"]) <= set(LEAST)
+
+
+def test_the_file_explains_itself(project: Path) -> None:
+    (project / "schemas").mkdir()
+    (project / "schemas" / "scrape_job.schema.json").write_text("{}")
+    new(
+        "team.mine",
+        "--source",
+        "twitter",
+        "--query",
+        "covid",
+        "--bucket",
+        "s3://my-bucket",
+        "--set",
+        "limit=5",
+    )
+    text = (project / "pipelines" / "team" / "mine.yaml").read_text()
+    lines = text.splitlines()
+    assert lines[0] == "# yaml-language-server: $schema=../../schemas/scrape_job.schema.json"
+    assert "schedule: daily              # every day at 00:00 (UTC)" in lines
+    assert "limit: 5                     # the most posts a run keeps" in lines
+    assert "# owner: analytics" in lines
+    assert max(map(len, lines)) <= 110
+
+
+def test_nothing_is_written_over(project: Path) -> None:
+    arguments = ("mine", "--source", "twitter", "--query", "covid", "--bucket", "s3://my-bucket")
+    assert new(*arguments).exit_code == 0
+    before = (project / "pipelines" / "mine.yaml").read_bytes()
+    for name in ("mine", "pipelines/mine.yaml"):
+        result = new(name, *arguments[1:])
+        assert (result.exit_code, "is there already" in result.stderr) == (1, True)
+    assert (project / "pipelines" / "mine.yaml").read_bytes() == before
+    assert new("pipelines/mine.yml", *arguments[1:]).exit_code == 1
+
+
+def test_a_link_is_not_written_through(project: Path) -> None:
+    (project / "pipelines" / "mine.yaml").symlink_to(project / "elsewhere.yaml")
+    assert new("mine", "--source", "twitter", "--query", "a", "--bucket", "s3://b-b-b").exit_code == 1
+    assert not (project / "elsewhere.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../mine.yaml", "/tmp/mine.yaml", "elsewhere/mine.yaml", "a b", "a..b", ".a", "a."]
+)
+def test_a_name_that_is_none_is_refused(project: Path, name: str) -> None:
+    result = new(name, "--source", "twitter", "--query", "a", "--bucket", "s3://my-bucket")
+    assert result.exit_code == 1
+    assert list(project.rglob("*.yaml")) == []
+
+
+def test_what_is_no_job_is_not_written_and_says_why(project: Path) -> None:
+    result = new("mine", "--source", "twiter", "--bucket", "My Bucket")
+    assert result.exit_code == 1
+    assert 'unknown source "twiter"; did you mean "twitter"?' in result.stderr
+    assert "bad-bucket" in result.stderr
+    assert list(project.rglob("*.yaml")) == []
+
+
+@pytest.mark.parametrize("pair", ["limit", "nonsense=1", "=", "query.x=1"])
+def test_a_field_that_is_none_is_a_wrong_command_line(project: Path, pair: str) -> None:
+    result = new("mine", "--source", "twitter", "--query", "a", "--set", pair)
+    assert (result.exit_code, "--set" in result.stderr) == (2, True), project
+
+
+def test_a_job_that_would_write_the_object_of_another_is_not_written(project: Path) -> None:
+    new("one", "--source", "twitter", "--query", "a", "--bucket", "s3://my-bucket", "--key", "a/{date}.csv")
+    result = new(
+        "aaa", "--source", "twitter", "--query", "b", "--bucket", "s3://my-bucket", "--key", "a/{date}.csv"
+    )
+    assert result.exit_code == 1
+    assert "pipelines/aaa.yaml:1:1: this job writes the same object as pipelines/one.yaml" in result.stderr
+    assert [job.id for job in read_jobs(project / "pipelines").jobs] == ["one"]
+
+
+def test_what_defaults_say_is_not_asked_for_again(project: Path) -> None:
+    (project / "pipelines" / "defaults.yaml").write_text("bucket: s3://team-bucket\n")
+    assert new("mine", "--source", "twitter", "--query", "a").exit_code == 0
+    assert read(project, "mine.yaml").bucket == "s3://team-bucket"
+    assert "bucket" not in (project / "pipelines" / "mine.yaml").read_text()
+
+
+def test_the_bucket_that_others_use_is_the_usual_one(project: Path) -> None:
+    new("one", "--source", "twitter", "--query", "a", "--bucket", "s3://my-bucket")
+    assert new("two", "--source", "twitter", "--query", "b").exit_code == 0
+    assert read(project, "two.yaml").bucket == "s3://my-bucket"
+
+
+def test_questions_lead_to_a_job(project: Path) -> None:
+    answers = "team.mine\ntwitter\ncovid\ndaily at 06:00\nTweets\ns3://my-bucket\n\n"
+    result = new("--ask", answers=answers)
+    assert result.exit_code == 0, result.output
+    job = read(project, "team/mine.yaml")
+    assert (job.query, job.schedule.text, job.bucket) == ("covid", "daily at 06:00", "s3://my-bucket")
+    assert (job.key, job.description) == ("{job}/{date}/posts.csv", "Tweets")
+
+
+def test_questions_ask_for_what_the_source_needs(project: Path) -> None:
+    answers = "mastodon\n\n\nmastodon.social\noptions.hashtag\nopendata\ns3://my-bucket\n\n"
+    result = new("mine", "--ask", answers=answers)
+    assert result.exit_code == 0, result.output
+    assert read(project, "mine.yaml").options["hashtag"] == "opendata"
+
+
+def test_a_wrong_answer_is_explained_and_asked_again(project: Path) -> None:
+    answers = "twitter\ncovid\nsometimes\n\ndaily\nMy_Bucket\ns3://my-bucket\n\n"
+    result = new("mine", "--ask", answers=answers)
+    assert '"sometimes" is no schedule' in result.stderr
+    assert result.exit_code == 0, result.output
+    job = read(project, "mine.yaml")
+    assert (job.bucket, job.schedule.text) == ("s3://my-bucket", "daily")
+
+
+def test_an_empty_answer_to_what_is_needed_gives_up_without_a_file(project: Path) -> None:
+    result = new("mine", "--ask", answers="twitter\n\n\n\n\n\n\n\n")
+    assert result.exit_code == 1
+    assert list(project.rglob("*.yaml")) == []
+
+
+def test_without_a_terminal_nothing_is_asked(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trawl.cli", "new"],
+        cwd=project,
+        env={"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "give the job a name" in done.stderr) == (2, True)
+
+
+WORDS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters="\ufeff\ufffe\uffff")
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=WORDS.filter(str.strip), description=WORDS)
+def test_words_are_read_back_as_they_were_said(project: Path, query: str, description: str) -> None:
+    pipelines = project / "pipelines"
+    said = {
+        "source": "hackernews",
+        "query": query,
+        "description": description,
+        "bucket": "s3://my-bucket",
+        "key": "a/{date}.csv",
+    }
+    path = pipelines / "mine.yaml"
+    text = compose(said, path, pipelines)
+    if problems(path, pipelines, text):
+        assert len(query) > 4096 or len(description) > 2000 or not description
+        return
+    path.write_text(text, encoding="utf-8")
+    job = read(project, "mine.yaml")
+    assert (job.query, job.description) == (query, description)
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("150", 150),
+        ("1.5", 1.5),
+        ("no", "no"),
+        ("010", "010"),
+        ("", ""),
+        ("[a, 2]", ["a", 2]),
+    ],
+)
+def test_a_word_of_the_command_line_is_what_it_would_be_in_a_file(text: str, value: object) -> None:
+    assert value_of(text) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("covid", "covid"),
+        ("s3://my-bucket", "s3://my-bucket"),
+        ("2021-07-05", "2021-07-05"),
+        ("true", '"true"'),
+        ("150", '"150"'),
+        ("a: b", '"a: b"'),
+        ("a #b", '"a #b"'),
+        ("@a", '"@a"'),
+        ("", '""'),
+        ("{job}", '"{job}"'),
+        (True, "true"),
+        (["a", "b c"], "[a, b c]"),
+        ({"since": "2021-07-05"}, "{since: 2021-07-05}"),
+    ],
+)
+def test_only_what_needs_quotes_gets_them(value: object, text: str) -> None:
+    assert written(value) == text
