@@ -41,6 +41,7 @@ WAYS: Final[Mapping[str, Ways]] = {
         },
         login="Bluesky lets only accounts search",
     ),
+    "lemmy": Ways(options=("community",), together=True),
     "mastodon": Ways(
         options=("hashtag", "account", "timeline"),
         details={"replies": "account", "boosts": "account"},

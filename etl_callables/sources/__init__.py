@@ -17,6 +17,7 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "archive": {"files": "etl_callables.sources.archive"},
     "bluesky": {"api": "etl_callables.sources.bluesky_api"},
     "hackernews": {"algolia": "etl_callables.sources.hackernews_algolia"},
+    "lemmy": {"api": "etl_callables.sources.lemmy_api"},
     "mastodon": {"api": "etl_callables.sources.mastodon_api"},
     "reddit": {"api": "etl_callables.sources.reddit_api"},
     "rss": {"feed": "etl_callables.sources.rss_feed"},

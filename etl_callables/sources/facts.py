@@ -59,6 +59,7 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("hackernews", "algolia"): Facts(
         "stories and comments of Hacker News, by words", home="https://hn.algolia.com"
     ),
+    ("lemmy", "api"): Facts("posts or comments of a community of a server, or a search of it"),
     ("mastodon", "api"): Facts(
         "a hashtag, an account or a public timeline of a server, or a search of it",
         connection="an access token of that server as its password; only searches and closed servers need it",

@@ -10,6 +10,7 @@ MODULES = {
     ("archive", "files"): "archive_files",
     ("bluesky", "api"): "bluesky_api",
     ("hackernews", "algolia"): "hackernews_algolia",
+    ("lemmy", "api"): "lemmy_api",
     ("mastodon", "api"): "mastodon_api",
     ("reddit", "api"): "reddit_api",
     ("rss", "feed"): "rss_feed",

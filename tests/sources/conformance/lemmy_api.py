@@ -1,0 +1,34 @@
+"""Lemmy under test, on a community's posts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.servers.lemmy import SERVER, post_view, server
+from tests.servers.made import Made
+from tests.servers.standin import StandIn
+from tests.sources.conformance.case import PAGE, Case, Served, Setting
+
+
+@contextmanager
+def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
+    def item(post: Made) -> Any:
+        return {"post": 7} if setting.odd and post is posts[0] else post_view(post)
+
+    answer = server(posts, page=PAGE, overlap=setting.overlap, loop=setting.loop, item=item)
+    with StandIn(answer) as service:
+        yield Served(service, {"host": service.url, "extra": {"timeout": 0.3}})
+
+
+CASE = Case(
+    source="lemmy",
+    via="api",
+    platform="lemmy",
+    serve=serve,
+    query=None,
+    options={"server": SERVER, "community": "health"},
+    absent=frozenset({"lang", "reposts", "quotes", "bookmarks", "views", "source_label", "in_reply_to"})
+    | {"quoted", "reposted", "hashtags", "mentions", "media"},
+)
