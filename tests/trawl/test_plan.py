@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
+from markdown_it import MarkdownIt
 
 from schemas.job import DateRange, Job
 from schemas.schedule import Schedule, parse_schedule
+from tests.schemas.conftest import cases
 from tests.trawl.jobs import job, utc
 from tests.trawl.repositories import commit, git, new
 from trawl.cli import trawl
@@ -25,6 +29,7 @@ from trawl.timetable import ScrapeTimetable
 
 JOB = "source: twitter\nquery: covid\nlimit: 150\nbucket: s3://my-bucket\nkey: '{job}/{date}.csv'\n"
 NOW = datetime(2025, 6, 15, 10, 30, tzinfo=UTC)
+GOLDEN = sorted(path for path in (Path(__file__).resolve().parents[1] / "plan").iterdir() if path.is_dir())
 
 
 @pytest.fixture
@@ -290,3 +295,51 @@ def test_a_backfill_creates_the_windows_that_are_over(
 def test_a_job_that_runs_when_asked_has_no_past_runs() -> None:
     one: Job = job(schedule=Schedule(None, "UTC", "manual"))
     assert (past_runs(one, NOW), runs_when_new(one, NOW, 3), next_runs(one, NOW, 3)) == (0, [], [])
+
+
+def test_a_change_to_anything_there_is_gives_a_plan_in_every_form(project: Path) -> None:
+    """All good files become all bad ones, and the other way round."""
+    pipelines = project / "pipelines"
+    other = project / "other"
+    for kind, side in (("ok", pipelines), ("err", other)):
+        side.mkdir(exist_ok=True)
+        for case in cases(kind):
+            if case.is_dir():
+                shutil.copytree(case, side / case.name)
+            else:
+                shutil.copy(case, side)
+    for _ in range(2):
+        shutil.rmtree(project / ".git")
+        new(project)
+        commit(project)
+        pipelines.rename(project / "aside")
+        other.rename(pipelines)
+        (project / "aside").rename(other)
+        made = plan(project, now=NOW)
+        assert len(made.items) > 50
+        for form in ("text", "markdown", "json"):
+            text = click.unstyle(printed(made, form, NOW))
+            assert all(line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=[case.name for case in GOLDEN])
+def test_a_comment_is_the_markdown_it_is_meant_to_be(case: Path) -> None:
+    """Read by a real parser: no link, no picture, no markup of a person's, every table whole."""
+    text = (case / "plan.md").read_text(encoding="utf-8")
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    for token in tokens:
+        if token.type == "html_block":
+            assert re.fullmatch(r"</?details>(<summary>[A-Za-z ]+</summary>)?\n?", token.content), (
+                token.content
+            )
+        for inner in token.children or ():
+            assert inner.type not in ("link_open", "image", "html_inline"), inner
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    assert sum(token.type == "tr_open" for token in tokens) == len(rows)
+    widths: list[int] = []
+    for token in tokens:
+        if token.type == "tr_open":
+            widths.append(0)
+        if token.type in ("td_open", "th_open"):
+            widths[-1] += 1
+    assert set(widths) <= {3, 4, 7}
