@@ -212,6 +212,17 @@ def test_a_run_stops_before_it_costs_more_and_says_so(tmp_path: Path, bound: flo
         assert done.truncated == f"max_cost.run of {dollars(bound)} does not pay for $0.25 more."
 
 
+@pytest.mark.parametrize(
+    ("bound", "pages", "said"),
+    [(MaxCost(1.0, 0.5), 2, "max_cost.month"), (MaxCost(0.5, 1.0), 2, "max_cost.run")],
+)
+def test_of_two_bounds_the_narrower_holds(tmp_path: Path, bound: MaxCost, pages: int, said: str) -> None:
+    done = bought(job(tmp_path, max_cost=bound), Shop(4), a_run())
+    assert done.posts == pages
+    assert done.truncated is not None
+    assert done.truncated.startswith(said)
+
+
 def test_a_run_that_is_tried_again_has_what_its_first_try_left(tmp_path: Path) -> None:
     ours = job(tmp_path, max_cost=MaxCost(run=0.75))
     killed(ours, Shop(4, dies=2), a_run())

@@ -270,12 +270,14 @@ def test_where_x_does_not_know_the_new_names_the_old_ones_are_asked_for(build: B
     old, new = (
         build([answer, *posts], spelling=spelling).does(options=options) for spelling in ("tweet", "post")
     )
-    rows = [row | {"scraped_at": None} for row in old.whole()[1]]
+    manifest, found = old.whole()
+    rows = [row | {"scraped_at": None} for row in found]
     assert rows == [row | {"scraped_at": None} for row in new.whole()[1]]
     assert rows[-1]["in_reply_to"] == posts[9].id or rows[-2]["in_reply_to"] == posts[9].id
     assert [bool(name) for name in old.asked("post.fields")] == [True, False, False, False]
     assert [bool(name) for name in old.asked("tweet.fields")] == [False, True, True, True]
-    assert old.x.bill == new.x.bill
+    assert manifest.cost is not None
+    assert manifest.cost.usd == float(old.x.bill) == float(new.x.bill)
 
 
 def test_old_names_that_x_does_not_know_either_are_the_end(build: Build) -> None:
@@ -479,6 +481,17 @@ def test_a_bound_takes_smaller_pages_before_it_gives_up(build: Build) -> None:
     assert (done.posts, done.cost and done.cost.usd) == (140, 0.70)
     missing = "what is older than 2026-07-05 21:40 UTC is missing"
     assert done.truncated == f"max_cost.run of $0.70 does not pay for $0.05 more: {missing}"
+
+
+@pytest.mark.parametrize(("expand", "size"), [("author", 40), ("media", 24), ("references", 40)])
+def test_what_is_told_besides_is_reckoned_with_before_it_is_asked_for(
+    build: Build, expand: str, size: int
+) -> None:
+    """As if each post had another author, four pictures, or two others that it refers to."""
+    at = build().does(options={"expand": [expand]}, max_cost=MaxCost(run=0.60))
+    at.extract()
+    assert at.asked("max_results")[0] == str(size)
+    assert at.x.bill <= Decimal("0.60")
 
 
 def test_a_bound_is_used_up_to_the_last_post_it_pays_for(build: Build) -> None:
