@@ -35,7 +35,7 @@ cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$part"
 cd "$part"
 # No package's own script runs but the one that compiles SQLite, against the headers of this very Node:
 # the others would look for ready-made files elsewhere.
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >"$folder.log" 2>&1 ||
+npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error >"$folder.log" 2>&1 ||
   cannot "npm could not install the Bluesky network: $(grep -m1 'npm error' "$folder.log" || tail -n1 "$folder.log")"
 export PATH=$part/node_modules/$node/bin:$PATH npm_config_nodedir=$part/node_modules/$node
 npm rebuild better-sqlite3 --build-from-source --loglevel=error >>"$folder.log" 2>&1 ||

@@ -71,7 +71,8 @@ def _found(project: Project, request: Request, place: _Place) -> tuple[Page, _Pl
             "q": request.query,
             "maxResults": SIZE if request.limit is None else min(SIZE, request.limit),
             "publishedAfter": _text(int(request.window.start.timestamp())),
-            "publishedBefore": _text(place.upto),
+            # Whether this very second is meant too is said nowhere; what is too much is left out later.
+            "publishedBefore": _text(place.upto + 1),
             **({"channelId": options["channel"]} if options.get("channel") else {}),
             **({"pageToken": place.token} if place.token else {}),
         },

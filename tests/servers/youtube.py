@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.servers.made import Made, newest_first
@@ -118,8 +118,12 @@ def server(
     loop: bool = False,
     item: Callable[[Made], Any] = video,
     replies: Sequence[Made] = (),
+    at_too: bool = True,
 ) -> Callable[[Asked], Given]:
-    """Answers over these posts, as videos and as comments, `page` at a time; each comment has `replies`."""
+    """Answers over these posts, as videos and as comments, `page` at a time; each comment has `replies`.
+
+    `at_too` is whether `publishedBefore` means that second too.
+    """
     listed = newest_first(posts)
     by_id = {id_of(post): post for post in posts}
 
@@ -137,6 +141,7 @@ def server(
             }
         if what == "search":
             first, last = (moment(asked.query[name]) for name in ("publishedAfter", "publishedBefore"))
+            last -= timedelta(seconds=0 if at_too else 1)
             found = [
                 post for post in listed if first <= post.created <= last and asked.query["q"] in post.text
             ]

@@ -87,7 +87,7 @@ def test_a_search_is_asked_for_the_window_newest_first(youtube: StandIn) -> None
         "q": "covid",
         "maxResults": "7",
         "publishedAfter": "2026-03-01T00:00:00Z",
-        "publishedBefore": "2026-03-01T23:59:59Z",
+        "publishedBefore": "2026-03-02T00:00:00Z",
         "channelId": "UCmadeupmadeupmadeupmade",
     }
 
@@ -107,9 +107,10 @@ def test_a_search_goes_on_at_any_cursor_and_asks_nothing_twice(youtube: StandIn)
 
 
 @pytest.mark.parametrize("details", [True, False])
-def test_more_videos_than_a_search_reaches_are_all_found(details: bool) -> None:
-    posts = made(1300, DAY)
-    with StandIn(server(posts, page=50, depth=500)) as service:
+@pytest.mark.parametrize("before_means_at_too", [True, False])
+def test_more_videos_than_a_search_reaches_are_all_found(details: bool, before_means_at_too: bool) -> None:
+    posts = [Made(number, DAY.start + timedelta(minutes=number // 3)) for number in range(1300)]
+    with StandIn(server(posts, page=50, depth=500, at_too=before_means_at_too)) as service:
         pages = ask(service, "covid", details=details)
     assert {post.id for post in read(*pages)} == {id_of(post) for post in posts}
     assert {page.truncated for page in pages} == {None}
