@@ -103,6 +103,12 @@ def test_a_run_without_a_date_takes_the_last_complete_window() -> None:
     assert asked_of(job(), context(dag_run=undated)).window == Window(utc(2021, 7, 8), utc(2021, 7, 9))
 
 
+def test_fields_of_the_form_that_were_emptied_again_change_nothing() -> None:
+    asked = asked_of(job(), context(params={"since": "", "until": "", "query": "", "limit": None}))
+    assert asked == asked_of(job(), context())
+    assert (asked.job.query, asked.variant) == ("covid", "")
+
+
 @pytest.mark.parametrize(
     ("text", "start"),
     [

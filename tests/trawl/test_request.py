@@ -83,6 +83,7 @@ def test_another_query_on_a_day_outside_the_range_is_still_a_skip() -> None:
         ask(job(), Window(utc(2021, 8, 1), utc(2021, 8, 2)), Overrides(query="flu"))
 
 
-def test_since_after_until_by_hand_is_the_persons_mistake() -> None:
+@pytest.mark.parametrize("since", [DAY.end, utc(2021, 7, 9)])
+def test_since_at_or_after_until_by_hand_is_the_persons_mistake(since: datetime) -> None:
     with pytest.raises(Stop, match="must be before until"):
-        ask(job(), DAY, Overrides(since=utc(2021, 7, 9)))
+        ask(job(), DAY, Overrides(since=since))
