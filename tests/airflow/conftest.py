@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.airflow.served import Airflow, served_project
+from tests.servers.fixtures import authority
+
+__all__ = ["authority"]
 
 
 class _Witness(http.server.BaseHTTPRequestHandler):

@@ -98,9 +98,13 @@ def server(
     overlap: int = 0,
     loop: bool = False,
     cursors: bool = True,
+    community: str = "health",
     item: Callable[[Made], Any] | None = None,
 ) -> Callable[[Asked], Given]:
-    """Answers over these posts, all of community `health`. Without `cursors`, pages only have numbers."""
+    """Answers over these posts, all of one community, or of any where it has no name.
+
+    Without `cursors`, pages only have numbers.
+    """
     ordered = newest_first(posts)
 
     def answer(asked: Asked) -> Given:
@@ -111,7 +115,7 @@ def server(
             found = [post for post in ordered if asked.query["q"].casefold() in post.text.casefold()]
         if kind is None:
             return NOT_FOUND
-        if asked.query.get("community_name", "health") != "health":
+        if community and asked.query.get("community_name", community) != community:
             return Answer(b'{"error":"couldnt_find_community"}', 404)
         turn = asked.query.get("page_cursor", "P").removeprefix("P")
         at = int(turn or 0) if "page_cursor" in asked.query else (int(asked.query.get("page", 1)) - 1) * page

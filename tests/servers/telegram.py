@@ -60,13 +60,17 @@ def channel(
     size: int = 20,
     overlap: int = 0,
     loop: bool = False,
+    name: str = "sample_news",
     item: Callable[[Made], str] = message,
 ) -> Callable[[Asked], Answer]:
-    """Answers of t.me over the messages of `sample_news`; other names are of people, without messages."""
+    """Answers of t.me over the messages of a channel, of any where it has no name.
+
+    Other names are of people, who show no messages.
+    """
     ordered = newest_first(posts)
 
     def answer(asked: Asked) -> Answer:
-        if asked.path != "/s/sample_news":
+        if asked.path != f"/s/{name}" and (name or not asked.path.startswith("/s/")):
             if asked.path.startswith("/s/"):
                 return Answer(status=302, kind=HTML, headers={"Location": asked.path.removeprefix("/s")})
             return Answer(b"<!DOCTYPE html><html><body class=tgme_page>Contact</body></html>", kind=HTML)

@@ -17,7 +17,7 @@ def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
     def item(post: Made) -> Any:
         return {"post": 7} if setting.odd and post is posts[0] else post_view(post)
 
-    answer = server(posts, page=PAGE, overlap=setting.overlap, loop=setting.loop, item=item)
+    answer = server(posts, community="", page=PAGE, overlap=setting.overlap, loop=setting.loop, item=item)
     with StandIn(answer) as service:
         yield Served(service, {"host": service.url, "extra": {"timeout": 0.3}})
 

@@ -29,7 +29,7 @@ def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
         return made.replace("<time ", "<nothing ") if setting.odd and post is posts[0] else made
 
     authority = setting.authority
-    answer = channel(posts, size=PAGE, overlap=setting.overlap, loop=setting.loop, item=item)
+    answer = channel(posts, name="", size=PAGE, overlap=setting.overlap, loop=setting.loop, item=item)
     with StandIn(answer, context=authority.serve(HOST), trust=str(authority.file)) as service:
         yield Served(service, environment=service.environment)
 
