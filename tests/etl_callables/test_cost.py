@@ -78,6 +78,7 @@ def test_a_purse_never_gives_more_than_it_holds(left: float, questions: list[tup
             given_out += bill.usd
     assert given_out <= left + 1e-5
     assert purse.left == pytest.approx(left - given_out, abs=1e-4)
+    assert purse.spent == pytest.approx(given_out, abs=1e-4)
 
 
 def test_what_is_set_aside_for_a_question_is_not_there_for_another() -> None:
