@@ -65,7 +65,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         limit=job.limit,
         options=job.options,
         folder=job.folder,
-        credentials=_credentials(job, run),
+        credentials=credentials(job, run),
         connection=job.source_connection or "",
         memory=known.reminder(job, window) if known else {},
     )
@@ -120,7 +120,8 @@ def _remember(log: _Log, progress: _Progress, known: memory.Memory, window: Wind
     memory.remember(log.store, log.job, known.with_claims(log.job, window, selection.names, note))
 
 
-def _credentials(job: Job, run: Run) -> Mapping[str, Any]:
+def credentials(job: Job, run: Run) -> Mapping[str, Any]:
+    """The values of the job's source connection, none where it names none; Stop where it is missing."""
     name = job.source_connection
     if name is None:
         return {}

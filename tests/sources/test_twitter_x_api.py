@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from etl_callables import extract, load, raw, transform
 from etl_callables.cost import Cost
+from etl_callables.counting import preview
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.post import Post, Skipped
@@ -751,6 +752,16 @@ def test_counts_tell_how_many_there_are_and_what_they_would_cost(build: Build) -
     assert found.asked == Cost(usd=0.005, reads={"counts of the last 7 days": 1}, prices="2026-04")
     assert found.most == Cost(usd=1.5, reads={"post": 100, "user": 100}, prices="2026-04")
     assert at.x.charged == {"counts/recent": 1}
+
+
+def test_a_job_is_counted_where_its_source_can(build: Build) -> None:
+    at = build().does(limit=100)
+    found = preview(at.job, DAY, at.run)
+    assert found is not None
+    assert (found.posts, found.most and found.most.usd) == (250, 0.5)
+    assert preview(any_job("./bucket"), DAY, at.run) is None
+    with pytest.raises(Stop, match="There is no connection x_api"):
+        preview(at.job, DAY, Run())
 
 
 def test_counts_of_the_archive_come_in_pages_and_add_up(build: Build) -> None:
