@@ -598,6 +598,13 @@ def test_days_beyond_the_last_week_are_missing_and_the_others_are_there(build: B
     assert at.x.bill == Decimal("0.35")
 
 
+def test_days_without_posts_do_not_turn_days_out_of_reach_into_a_failure(build: Build) -> None:
+    at = build(made_up(20, DAY.end - timedelta(days=8), apart=timedelta(hours=1)))
+    at.does(options={"search": "recent"}, limit=100, per="day").window = TEN_DAYS
+    done = at.extract()
+    assert (done.posts, done.complete, len(at.x.asked)) == (0, False, 7)
+
+
 def test_a_user_is_looked_up_once_for_all_days(build: Build) -> None:
     at = build(prolific(200)).does(query=None, options={"user": "sample_prolific"}, limit=20, per="day")
     at.window = Window(DAY.end - timedelta(days=2), DAY.end)
