@@ -104,3 +104,16 @@ def test_snscrapes_licence_is_named_where_people_look() -> None:
 
 def test_no_committed_file_is_large() -> None:
     assert [path.name for path in tracked() if path.stat().st_size > 1 << 20] == []
+
+
+def test_tests_that_share_a_server_run_one_after_another(tmp_path: Path) -> None:
+    (tmp_path / "test_group.py").write_text(
+        "import os, pathlib, pytest\n"
+        "@pytest.mark.xdist_group('one server')\n"
+        "@pytest.mark.parametrize('number', range(8))\n"
+        "def test_it(number):\n"
+        "    pathlib.Path(os.environ['PYTEST_XDIST_WORKER']).touch()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "test_group.py"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert len(list(tmp_path.glob("gw*"))) == 1
