@@ -21,6 +21,7 @@ ZONES = (
     "Africa/Casablanca",  # four times a year
     "Pacific/Apia",  # a day that never was
     "Asia/Kolkata",
+    "Pacific/Auckland",  # so far from UTC that a day's noon there is another day's here
 )
 CRONS = (
     "0 0 * * *",
@@ -72,6 +73,12 @@ def test_days_on_which_clocks_change_are_counted_as_they_are(cron: str, day: dat
     start = day - timedelta(days=3)
     end = start + timedelta(days=7)
     assert fires_between(cron, "Europe/Berlin", start, end) == walked(cron, "Europe/Berlin", start, end)
+
+
+@pytest.mark.parametrize("timezone", ZONES)
+def test_every_hour_of_a_year_is_counted(timezone: str) -> None:
+    start, end = datetime(2025, 1, 1, 5, tzinfo=UTC), datetime(2026, 1, 1, 3, tzinfo=UTC)
+    assert fires_between("0 * * * *", timezone, start, end) == walked("0 * * * *", timezone, start, end)
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,30 @@ def test_no_form_of_a_plan_shows_a_credential(project: Path, form: str, text: st
     assert "which is not shown" in bad
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_a_credential_in_a_name_is_hidden_wherever_that_is_shown(project: Path, form: str) -> None:
+    token = "ghp_" + "a1B2" * 9
+    (project / "pipelines" / "covid.yaml").write_text(JOB.replace("{job}", f"{token}-{{job}}"))
+    (project / "pipelines" / f"{token}.yaml").write_text(JOB)
+    commit(project)
+    git(project, "branch", "--force", "main", "work")
+    (project / "pipelines" / "covid.yaml").write_text(JOB)
+    (project / "pipelines" / f"{token}.yaml").unlink()
+    made = printed(plan(project, now=NOW), form, NOW)
+    assert "old-objects" in made
+    assert "a1B2" not in made
+
+
+def test_of_equal_files_the_one_that_kept_its_name_is_the_one_that_moved(project: Path) -> None:
+    (project / "pipelines" / "covid.yaml").unlink()
+    for name in ("a/other", "b/covid", "c/other"):
+        path = project / "pipelines" / f"{name}.yaml"
+        path.parent.mkdir()
+        path.write_text(JOB)
+    kinds = {item.change.id: item.change.kind for item in plan(project, now=NOW).items}
+    assert kinds == {"a.other": "added", "b.covid": "renamed", "c.other": "added"}
+
+
 def test_a_credential_that_was_there_before_is_no_news(project: Path) -> None:
     (project / "pipelines" / "covid.yaml").write_text(f"{JOB}# AKIAIOSFODNN7EXAMPLE\n")
     commit(project, "leaked")

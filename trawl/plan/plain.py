@@ -19,7 +19,14 @@ VERSION = 1
 
 
 def plain(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON has it. Times are UTC; money is text, in US dollars; null is no bound or nothing."""
+    """The plan as JSON has it. Times are UTC; money is text, in US dollars; null is no bound or nothing.
+
+    Whatever in it looks like a credential is taken out.
+    """
+    return dict(_hidden(_plain(plan)))
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
     return {
         "version": VERSION,
         "base": plan.base,
@@ -57,8 +64,8 @@ def _runs(item: Item) -> list[dict[str, Any]]:
 def _value(value: Value) -> dict[str, Any]:
     return {
         "name": value.name,
-        "before": _hidden(value.before),
-        "after": _hidden(value.after),
+        "before": value.before,
+        "after": value.after,
         "written_in": None if value.is_from is None else str(value.is_from),
     }
 
@@ -66,6 +73,8 @@ def _value(value: Value) -> dict[str, Any]:
 def _hidden(value: Any) -> Any:
     if isinstance(value, str):
         return hide(value)
+    if isinstance(value, dict):
+        return {name: _hidden(inner) for name, inner in value.items()}
     return [_hidden(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -100,8 +109,8 @@ def _run(run: Coming, place: str) -> dict[str, Any]:
 
 def _problem(problem: Problem) -> dict[str, str | int]:
     names = ("path", "line", "column", "kind", "message", "hint")
-    return {name: _hidden(getattr(problem, name)) for name in names}
+    return {name: getattr(problem, name) for name in names}
 
 
 def _remark(remark: Remark) -> dict[str, str]:
-    return {"kind": remark.kind, "text": hide(str(remark))}
+    return {"kind": remark.kind, "text": str(remark)}

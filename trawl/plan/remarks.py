@@ -120,7 +120,7 @@ def _of_a_new_one(job: Job, ahead: Forecast | None, around: Surroundings) -> Ite
 
 def _takes_over(job: Job, around: Surroundings) -> Iterator[Remark]:
     other = around.left.get(where(job))
-    if other is not None and other != job.id:
+    if other is not None:
         text = "it writes over the objects that {0} left: both are called {1}"
         yield Remark("takes-over", text, (other, place(job)))
 

@@ -37,23 +37,26 @@ _LINE: Final = 60
 
 
 def text(plan: Plan, now: datetime, width: int | None = None) -> str:
-    """The whole plan, with styles that a terminal shows and a pipe does not; `width` as for a table."""
+    """The whole plan, with styles that a terminal shows and a pipe does not; `width` as for a table.
+
+    Whatever in it looks like a credential is taken out.
+    """
     lines = [f"Compared with {printable(plan.base)} ({plan.commit[:10]}): {summary(plan)}."]
     lines += [" ".join(rest(plan))] if rest(plan) else []
     for item in plan.items:
         lines += ["", *_item(item, now, width)]
     if plan.problems:
-        lines += ["", *(f"! {hide(str(problem))}" for problem in plan.problems)]
+        lines += ["", *(f"! {problem}" for problem in plan.problems)]
     if plan.remarks:
         lines += ["", *map(_remark, plan.remarks)]
-    return "\n".join(line.rstrip() for line in lines)
+    return hide("\n".join(line.rstrip() for line in lines))
 
 
 def _item(item: Item, now: datetime, width: int | None) -> Iterator[str]:
     change = item.change
     sign = SIGNS[change.kind]
     yield click.style(f"{sign} {change.id}", fg=_COLOURS[sign], bold=True) + f"  {headline(item)}"
-    yield from (f"    {hide(str(problem))}" for problem in change.problems)
+    yield from (f"    {problem}" for problem in change.problems)
     both = change.before is not None and change.after is not None
     yield from _values(change.values, width, both=both)
     job, ahead = change.after, item.after
@@ -90,5 +93,5 @@ def _values(values: tuple[Value, ...], width: int | None, *, both: bool) -> Iter
 
 
 def _remark(remark: Remark) -> str:
-    said = remark.text.format(*(hide(printable(word)) for word in remark.words))
+    said = remark.text.format(*map(printable, remark.words))
     return click.style("!", fg="yellow", bold=True) + f" {said} [{remark.kind}]"

@@ -11,7 +11,6 @@ from schemas.job import Job, Origin
 from schemas.words import printable
 from trawl.coming import Coming
 from trawl.plan import Item, Plan
-from trawl.secrets import hide
 
 SIGNS: Final = {"added": "+", "edited": "~", "renamed": "~", "removed": "-", "broken": "!", "mended": "+"}
 _ORDER: Final = tuple(SIGNS)
@@ -47,16 +46,16 @@ def _have(count: int) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a person would write it, on one line, without credentials."""
+    """A value as a person would write it, on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list | tuple):
-        return hide(printable(", ".join(map(str, value)))) or "none"
+        return printable(", ".join(map(str, value))) or "none"
     if value in (None, "", {}):
         return "none"
-    return hide(printable(str(value)))
+    return printable(str(value))
 
 
 def origin(where: Origin | None) -> str:
