@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "dag_processor": "a whole pass of Airflow's dag-processor over unchanged jobs",
     "task_start": "what a task waits for its own DAG among a thousand and ten thousand",
     "check": "trawl check beside check-jsonschema",
+    "start": "what a person waits for a command that shows something at once",
     "plan": "trawl plan of a change to one job, and to all of them",
     "transform": "raw pages to CSV and Parquet, posts a second and peak memory",
 }
