@@ -218,7 +218,7 @@ def _quoted_rest(problem: Problem, line: str) -> str | None:
         return None
     key, text, rest = found["key"], found["text"], found["rest"]
     begins = problem.message.startswith("a value cannot begin")
-    colon = problem.message.startswith('a second ":"') and text[0] not in "\"'"
+    colon = problem.message.startswith('a second ":"')
     more = problem.message.startswith("more text follows")
     # Placeholders that YAML takes for a mapping, and words of which the first is in quotes.
     goes_on = more and (text[0] in "\"'" or (text[0] == "{" and key.strip() == "key:"))

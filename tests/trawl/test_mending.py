@@ -181,6 +181,18 @@ def test_what_was_mended_is_said(project: Path) -> None:
     assert 'mended pipelines/a.yaml:2:1: unknown key "querry"; did you mean "query"?' in fix().stderr
 
 
+def test_a_link_is_not_written_through(project: Path) -> None:
+    """It would become a file of its own, or change a job that nobody named."""
+    real = project / "pipelines" / ".data" / "real.yaml"
+    real.parent.mkdir()
+    real.write_text(JOB.replace("query", "querry"))
+    link = project / "pipelines" / "a.yaml"
+    link.symlink_to(".data/real.yaml")
+    assert fix().exit_code == 1
+    assert link.is_symlink()
+    assert real.read_text() == JOB.replace("query", "querry")
+
+
 def test_good_files_are_not_touched(project: Path) -> None:
     file = project / "pipelines" / "a.yaml"
     file.write_text(JOB)
