@@ -149,3 +149,11 @@ def test_a_limit_asks_one_after_another_and_for_nothing_ahead() -> None:
 def test_a_window_between_two_milliseconds_loses_nothing_at_its_ends() -> None:
     odd = Window(START + timedelta(microseconds=500), START + timedelta(milliseconds=2, microseconds=1))
     assert set(found(ask(Shelf([0, 1, 2, 3]), window=odd), odd)) == {1, 2}
+
+
+def test_stretches_without_posts_make_no_empty_pages_but_the_last() -> None:
+    """For ten of them in a row are taken for a service that has nothing more."""
+    last_hour = [86_399_999 - number * 9_000 for number in range(400)]
+    pages = ask(Shelf(last_hour))
+    assert set(found(pages)) == set(range(400))
+    assert [bool(found([page])) for page in pages[:-1]] == [True] * (len(pages) - 1)
