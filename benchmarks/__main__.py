@@ -14,6 +14,7 @@ MEASUREMENTS = {
     "check": "trawl check beside check-jsonschema",
     "start": "what a person waits for a command that shows something at once",
     "plan": "trawl plan of a change to one job, and to all of them",
+    "extract": "extract beside a bare loop, and days side by side",
     "transform": "raw pages to CSV and Parquet, posts a second and peak memory",
 }
 """Each is a module here of that name, with `measure(jobs)` that gives tables."""

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,6 +48,38 @@ def side_by_side(parts: Iterable[Iterable[T]], threads: int, depth: int = 2) -> 
             producer.ask_to_stop()
         for producer in running:
             producer.stop()
+
+
+class Behind:
+    """Work that goes on behind its caller, `depth` pieces at a time; none does, the caller waits for each.
+
+    What a piece raises is raised by a later call, at the latest on leaving the `with`, which waits for all.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._pool = ThreadPoolExecutor(depth, thread_name_prefix="trawl-behind") if depth else None
+        self._running: deque[Future[object]] = deque()
+
+    def do(self, work: Callable[[], object]) -> None:
+        if self._pool is None:
+            work()
+            return
+        while len(self._running) >= self._depth:
+            self._running.popleft().result()
+        self._running.append(self._pool.submit(work))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._pool is None:
+            return
+        self._pool.shutdown()
+        while self._running:
+            done = self._running.popleft()
+            if kind is None:
+                done.result()
 
 
 def in_order(function: Callable[[T], R], items: Iterable[T], threads: int = 2) -> Iterator[R]:

@@ -74,11 +74,18 @@ class Asking:
             yield Asked(asked, replace(page, cursor=following))
 
     def _day(self, place: int, inner: str) -> Iterator[tuple[int, Page]]:
-        if not self._selection.room(place):
+        room = self._selection.room(place)
+        if not room:
             return
+        # Whoever counts the pages is behind: a day knows by itself when it has enough.
+        own = Selection(self._requests[place].window, room)
+        read = getattr(self._source, "brief", self._source.posts)
         for page in self._source.pages(self._requests[place], inner or None, self._run):
             yield place, page
-            if not self._selection.room(place):
+            items = (item for body in page.bodies for item in read(body, self._run.now()))
+            for _ in own.keep(items):
+                pass
+            if own.full or not self._selection.room(place):
                 return
 
     def _next(self, place: int) -> str | None:

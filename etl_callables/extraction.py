@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final, Protocol, cast
 
 from etl_callables import memory, raw
-from etl_callables.asking import Asking
+from etl_callables.ahead import Behind, ahead
+from etl_callables.asking import Asked, Asking
 from etl_callables.cost import dollars
 from etl_callables.errors import Stop
 from etl_callables.post import Post, Skipped
@@ -78,6 +80,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         fingerprint=raw.fingerprint(job, window, replace(run, id="") if known else run),
         job=job,
         version=source.version(),
+        unkept=getattr(source, "UNKEPT", 0),
     )
     parts = shares(job, span)
     selection = Selection(
@@ -92,8 +95,12 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     _adopt(log, progress, run, finished=known is not None)
     requests = 0
     if progress.going:
-        with log.account.keeping(request.purse):
-            for asked in asking.pages(progress.cursor):
+        with (
+            log.account.keeping(request.purse),
+            log.behind,
+            closing(_pages(asking, progress.cursor, job, log.unkept)) as pages,
+        ):
+            for asked in pages:
                 requests += 1
                 log.write(asked.page, asked.cursor, run.now())
                 progress.cursor = asked.cursor
@@ -102,6 +109,15 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     if known is not None:
         _remember(log, progress, known, window)
     return _finish(log, progress, started, requests, run, since=span.start if known else None)
+
+
+def _pages(asking: Asking, cursor: str | None, job: Job, unkept: int) -> Generator[Asked]:
+    """The pages from a cursor on, some of them fetched ahead where a page that is not used costs nothing.
+
+    With a limit none is: before a page is counted, nobody knows whether another one is wanted.
+    """
+    pages = asking.pages(cursor)
+    yield from ahead(pages, unkept) if unkept and job.limit is None else pages
 
 
 def _span(job: Job, window: Window, known: memory.Memory | None) -> Window:
@@ -145,10 +161,18 @@ class _Log:
     job: Job
     version: str
     account: Account
+    unkept: int
     keys: list[str] = field(default_factory=list)
+    behind: Behind = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.behind = Behind(self.unkept)
 
     def write(self, page: Page, asked: str | None, fetched_at: datetime) -> None:
-        """Keep a page that was asked for with the cursor `asked`; it is safe once this returns."""
+        """Keep a page that was asked for with the cursor `asked`.
+
+        It is safe once this returns, and of a source that lets some be lost, once `behind` is left.
+        """
         envelope = raw.Envelope(
             source=self.job.source,
             via=self.job.via,
@@ -163,7 +187,8 @@ class _Log:
             fingerprint=self.fingerprint,
             cost=page.cost,
         )
-        self.keys.append(raw.write_page(self.store, self.prefix, self.attempt, envelope, page.bodies))
+        self.behind.do(lambda: raw.write_page(self.store, self.prefix, self.attempt, envelope, page.bodies))
+        self.keys.append(raw.page_key(self.prefix, self.attempt, envelope.page))
         self.account.pay(self.keys[-1], envelope)
 
 
@@ -215,7 +240,7 @@ class _Progress:
         """How many items a page has, and who its posts are where that tells a repeat."""
         before = self.selection.tally.fetched
         now = self._run.now()
-        posts = self.source.posts
+        posts = getattr(self.source, "brief", self.source.posts)
         items: Iterable[Post | Skipped] = chain.from_iterable(posts(body, now) for body in bodies)
         names: set[tuple[str, str]] = set()
         if self.source.REPEATS:

@@ -9,6 +9,7 @@ raised as RetryLater, so that it holds no worker.
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import threading
 import time
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import version as version_of
 from typing import Any, Final, Self, TypeVar
 
@@ -192,6 +194,7 @@ class Client:
             timeout=httpx.Timeout(self.timeout),
             follow_redirects=self.follow,
             max_redirects=5,
+            verify=_trust(*map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR"))),
             transport=self.transport,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
         )
@@ -350,6 +353,12 @@ def decode(body: bytes) -> Any:
             raise ValueError("too deep") from problem
     except RecursionError as problem:
         raise ValueError("too deep") from problem
+
+
+@cache
+def _trust(file: str | None, folder: str | None) -> ssl.SSLContext:  # noqa: ARG001 - httpx looks there itself
+    """What certificates are trusted; read once, for it takes as long as several answers do."""
+    return httpx.create_ssl_context()
 
 
 def one_line(body: bytes) -> bytes:

@@ -80,7 +80,9 @@ class Source(Protocol):
 
     It may have besides: `PARALLEL`, how many windows may be asked for side by side (1); `SEEKS = False`,
     where a window in the past costs as much as all that is newer; `INCREMENTAL = True`, where there is no
-    past to ask for (`etl_callables.extraction.Incremental`); `columns` (`transformation.Columnar`).
+    past to ask for (`etl_callables.extraction.Incremental`); `columns` (`transformation.Columnar`);
+    `brief`, which is `posts` without what is slow to read of an item (text, links), for counting;
+    `UNKEPT`, how many pages a killed run may have been given and not kept (0), for those that cost nothing.
     """
 
     PLATFORM: str

@@ -29,9 +29,10 @@ HOME: Final = "https://hn.algolia.com"
 RATE: Final = (10_000, 3600.0)
 """Questions and seconds: what Algolia allows an address in an hour."""
 
-THREADS: Final = 8
+THREADS: Final = 10
 
 PARALLEL: Final = THREADS
+UNKEPT: Final = 4
 
 _DEPTH: Final = 1000
 _FILL: Final = 700
@@ -48,7 +49,7 @@ _TAGS: Final = {
     "polls": "poll",
 }
 
-__all__ = ["PLATFORM", "REPEATS", "pages", "posts", "version"]
+__all__ = ["PARALLEL", "PLATFORM", "REPEATS", "UNKEPT", "brief", "pages", "posts", "version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +180,15 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
     return items_of(body, lambda page: page["hits"], lambda hit: _post(hit, fetched_at))
 
 
-def _post(hit: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
+def brief(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+    """The same items without their texts and links."""
+    return items_of(body, lambda page: page["hits"], lambda hit: _post(hit, fetched_at, whole=False))
+
+
+def _post(hit: dict[str, Any], fetched_at: datetime, *, whole: bool = True) -> Post | Skipped:
     name = needed(identifier(hit.get("objectID")), "objectID")
-    said = plain(hit.get("comment_text") or hit.get("story_text") or "")
+    html: str = hit.get("comment_text") or hit.get("story_text") or ""
+    said = plain(html if whole else html[:0])
     title = text(hit.get("title"))
     link = text(hit.get("url"))
     return Post(

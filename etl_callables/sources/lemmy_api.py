@@ -26,6 +26,8 @@ SEEKS: Final = False
 RATE: Final = (60, 600.0)
 """Questions and seconds: the searches that servers allow an address unless they say otherwise."""
 
+UNKEPT: Final = 4
+
 _SIZE: Final = 50
 
 __all__ = ["PLATFORM", "REPEATS", "SEEKS", "pages", "posts", "version"]

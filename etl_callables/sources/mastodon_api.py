@@ -32,11 +32,13 @@ RATE: Final = (300, 300.0)
 LATE: Final = timedelta(hours=1)
 """How long after it was written a post of another server may arrive and still be found in its window."""
 
+UNKEPT: Final = 4
+
 _SIZE: Final = 40
 _OWN: Final = re.compile(r"[3-9][0-9]*[.][0-9]+")
 """Versions of Mastodon whose identifiers hold the time; other software says `(compatible; ...)`."""
 
-__all__ = ["PLATFORM", "REPEATS", "pages", "posts", "version"]
+__all__ = ["PLATFORM", "REPEATS", "UNKEPT", "brief", "pages", "posts", "version"]
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
@@ -175,11 +177,17 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
     return items_of(body, _statuses, lambda status: _post(status, fetched_at))
 
 
-def _post(status: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
+def brief(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
+    """The same posts without their texts and links."""
+    return items_of(body, _statuses, lambda status: _post(status, fetched_at, whole=False))
+
+
+def _post(status: dict[str, Any], fetched_at: datetime, *, whole: bool = True) -> Post | Skipped:
     account = status["account"]
     boosted = status.get("reblog")
     shown = boosted or status  # a boost has no content of its own
-    content = plain(shown.get("content") or "")
+    html: str = shown.get("content") or ""
+    content = plain(html if whole else html[:0])
     tags, mentions = shown.get("tags") or (), shown.get("mentions") or ()
     known = {one.get("url") for one in (*tags, *mentions)}
     quoted = status.get("quote") or {}

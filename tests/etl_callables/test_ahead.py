@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_callables.ahead import ahead, side_by_side
+from etl_callables.ahead import Behind, ahead, side_by_side
 
 
 def alive() -> int:
@@ -72,3 +72,30 @@ def test_leaving_early_stops_all_parts() -> None:
     assert next(one) == 0
     one.close()  # type: ignore[attr-defined]  # it is a generator
     assert alive() == 0
+
+
+def test_work_behind_goes_on_so_many_pieces_at_a_time_and_is_done_at_the_end() -> None:
+    together = threading.Barrier(3)
+    done: list[int] = []
+    with Behind(3) as behind:
+        for number in range(9):
+            behind.do(lambda number=number: (together.wait(10), done.append(number)))  # type: ignore[misc]
+    assert sorted(done) == list(range(9))
+
+
+def test_work_that_is_not_behind_is_waited_for() -> None:
+    done: list[int] = []
+    with Behind(0) as behind:
+        behind.do(lambda: done.append(1))
+        assert done == [1]
+
+
+def test_what_goes_wrong_behind_is_raised_at_the_latest_at_the_end() -> None:
+    def fail() -> None:
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError, match="gone"), Behind(2) as behind:
+        behind.do(fail)
+    with pytest.raises(ValueError, match="mine"), Behind(2) as behind:
+        behind.do(fail)
+        raise ValueError("mine")

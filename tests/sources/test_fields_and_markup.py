@@ -103,3 +103,29 @@ def test_any_text_can_be_read(html: str) -> None:
 def test_text_without_markup_stays_as_it_is(words: str) -> None:
     assert plain(words).text == words.strip()
     assert plain(f"<p>{words}</p>").text == " ".join(words.split(" ")).strip() or "  " in words
+
+
+PLAIN_TAGS = ["<p>", "</p>", "<br>", "<br/>", "<BR />", "<span class='a'>", "</span>", "<b>", "</b>", "</a>"]
+LINKS = [
+    '<a href="https://a.example/?x=1&amp;y=2" rel="me">',
+    '<a class="x" href="#">',
+    '<a href="x" href="https://b.example/">',
+    "<a data-href='x' href='https://c.example/'>",
+    "<a>",
+]
+OTHERS = ["<p", "<pre>", "<i >", "<!-- c -->", "</p >", "<script>"]
+TAGS = st.sampled_from([*PLAIN_TAGS, *LINKS, *OTHERS])
+TEXTS = st.text(alphabet="ab c<>&;\"'\n\t#x2", max_size=8) | st.sampled_from(["&amp;", "&lt;b&gt;", "&#39;"])
+
+
+@given(st.lists(TAGS | TEXTS, max_size=12))
+def test_the_fast_way_reads_as_the_parser_does(parts: list[str]) -> None:
+    from etl_callables.sources import markup
+
+    html = "".join(parts)
+    fast = markup._simple(html)  # noqa: SLF001 - it is the same function's other half
+    if fast is not None:
+        reader = markup._Reader()  # noqa: SLF001
+        reader.feed(html)
+        reader.close()
+        assert fast == markup._plain(reader.parts, reader.links, reader.media)  # noqa: SLF001

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from etl_callables.sources import lemmy_api
 from tests.servers.lemmy import SERVER, post_view, server
 from tests.servers.made import Made
 from tests.servers.standin import StandIn
@@ -28,6 +29,7 @@ CASE = Case(
     platform="lemmy",
     serve=serve,
     query=None,
+    ahead=2 * lemmy_api.UNKEPT,
     options={"server": SERVER, "community": "health"},
     absent=frozenset({"lang", "reposts", "quotes", "bookmarks", "views", "source_label", "in_reply_to"})
     | {"quoted", "reposted", "hashtags", "mentions", "media"},

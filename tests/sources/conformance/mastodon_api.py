@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from etl_callables.sources import mastodon_api
 from tests.servers.made import Made
 from tests.servers.mastodon import number_of, server, status
 from tests.servers.standin import StandIn
@@ -31,6 +32,7 @@ CASE = Case(
     number=number_of,
     query=None,
     prelude=1,
+    ahead=2 * mastodon_api.UNKEPT,
     options={"server": "mastodon.example", "hashtag": "covid"},
     absent=frozenset({"bookmarks", "views", "conversation_id", "in_reply_to", "quoted", "reposted"}),
 )

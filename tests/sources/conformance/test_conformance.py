@@ -12,6 +12,7 @@ import pytest
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.extraction import REPEATED
 from etl_callables.post import Post, Skipped
+from etl_callables.sources import source_for
 from schemas.job import MaxCost
 from schemas.window import Window
 from tests.servers.authority import Authority
@@ -373,6 +374,26 @@ def test_fields_that_the_service_does_not_give_are_null(stage: Stage, case: Case
         posts = [item for item in trial.items(trial.extract()) if isinstance(item, Post)]
     filled = {name for post in posts for name, value in post._asdict().items() if value is not None}
     assert set(Post._fields) - filled == case.absent
+
+
+@promise(7, "counting and reading agree")
+def test_what_is_counted_is_what_is_read(stage: Stage, case: Case) -> None:
+    """Of a source that reads less of an item to count it."""
+    brief = getattr(stage.case.module or source_for(case.source, case.via), "brief", None)
+    if brief is None:
+        pytest.skip("it reads all of an item either way")
+    with stage.trial(made(12, DAY), odd=True) as trial:
+        bodies = trial.bodies(trial.extract())
+        for body in [*bodies, b"{}", b"[7]", b"\xff"]:
+            read, counted = (list(way(body, DAY.end)) for way in (trial.source.posts, brief))
+            assert [type(item) for item in read] == [type(item) for item in counted]
+            for whole, part in zip(read, counted, strict=True):
+                if isinstance(whole, Post):
+                    assert whole[:2] == part[:2]
+                    assert whole[6] == part[6]
+                    assert whole[9:15] == part[9:15]
+                else:
+                    assert whole[0] == part[0]
 
 
 @promise(7, "nothing is too broken to be read")
