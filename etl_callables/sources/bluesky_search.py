@@ -26,7 +26,7 @@ SIZE: Final = 100
 """Posts on a page at most."""
 
 FILTERS: Final = ("author", "domain", "lang", "mentions", "tag", "url")
-"""Options that the search takes as they are."""
+"""Options that the search takes."""
 
 THREADS: Final = 8
 _FILL: Final = 300
@@ -111,7 +111,7 @@ class _Search:
             "q": request.query,
             "sort": "latest",
             "limit": self._size,
-            **{name: request.options[name] for name in FILTERS if request.options.get(name)},
+            **{name: _plain(request.options[name]) for name in FILTERS if request.options.get(name)},
         }
 
     def first(self) -> tuple[Page, _Place | None]:
@@ -184,6 +184,11 @@ def _below(place: _Place, hits: int, oldest: int) -> tuple[_Place | None, str | 
     if hits < place.before:
         return None, None
     return None, f"more than {hits:,} posts of the one moment {_text(oldest)}, deeper than the search goes"
+
+
+def _plain(value: Any) -> Any:
+    """A handle or tags without the signs that people write before them."""
+    return [_plain(one) for one in value] if isinstance(value, list) else str(value).lstrip("@#")
 
 
 def _time(hit: Any) -> int | None:

@@ -122,7 +122,7 @@ class Session:
             {},
             form=True,  # no body at all, which it insists on
             headers=_bearer(token),
-            accept={400, 401},
+            accept={400},
         )
         return _tokens(answer) if answer.status == 200 else None  # noqa: PLR2004
 

@@ -157,3 +157,21 @@ def test_stretches_without_posts_make_no_empty_pages_but_the_last() -> None:
     pages = ask(Shelf(last_hour))
     assert set(found(pages)) == set(range(400))
     assert [bool(found([page])) for page in pages[:-1]] == [True] * (len(pages) - 1)
+
+
+def test_handles_and_tags_are_asked_for_without_their_signs() -> None:
+    shelf = Shelf([])
+    options = {
+        "author": "@ada.test",
+        "mentions": "did:plc:ada",
+        "tag": ["#one", "two"],
+        "url": "https://a.b/#c",
+    }
+    list(search(cast("Session", shelf), Request("covid", DAY, None, options), None))
+    (asked,) = shelf.asked
+    assert {name: asked[name] for name in options} == {
+        "author": "ada.test",
+        "mentions": "did:plc:ada",
+        "tag": ["one", "two"],
+        "url": "https://a.b/#c",
+    }
