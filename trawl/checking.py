@@ -167,7 +167,7 @@ class _Texts:
         if (problem.line, problem.column) != (1, 1) or problem.kind in _AT_THE_TOP:
             return True
         token = token_at(lines_of(self._of(problem)[0])[0], 1)
-        return f'"{token}"' in problem.message and "says so)" not in problem.message
+        return f'"{token}"' in problem.message
 
     def length(self, problem: Problem) -> int:
         """How many characters the culprit has, at least one."""

@@ -18,6 +18,10 @@ from schemas.window import Window
 from schemas.words import nearest, short
 from schemas.zone import zone
 from trawl.coming import Coming, next_runs, windows_from
+from trawl.plan import Item
+from trawl.plan.changes import Change
+from trawl.plan.forecast import forecast
+from trawl.plan.words import backfill, bounds
 from trawl.table import table
 
 RUNS = 5
@@ -59,7 +63,9 @@ def sheet(job: Job, now: datetime | None = None, width: int | None = None) -> st
     lines = [click.style(job.id, bold=True), *([short(job.description)] if job.description else []), ""]
     values = [(name, _value(value), str(job.origins[name])) for name, value in job.values.items()]
     lines += table(values, "  ", width)
-    lines += ["", f"Runs {describe(job.schedule)}."]
+    ahead = Item(Change("added", job.id, job.file, None, job), None, forecast(job, now, new=False), ())
+    sentences = (f"Runs {describe(job.schedule)}.", backfill(ahead), *bounds(ahead))
+    lines += ["", *filter(None, sentences)]
     heading, rows = _runs(job, now)
     lines += ["", click.style(heading, bold=True)]
     lines += table([("when", "scrapes", "writes"), *rows], "  ", width)

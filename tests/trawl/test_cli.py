@@ -155,6 +155,13 @@ def test_show_of_a_range_that_is_over_says_what_a_backfill_makes(project: Path) 
     assert text.count("s3://my-bucket/good/2021-07-0") == 2
 
 
+def test_show_says_what_a_job_fetches_and_costs_at_most(project: Path) -> None:
+    more = "date_range: {since: 2025-06-01}\nlimit: 100\noptions: {expand: [author]}\n"
+    text = page(project, more, datetime(2025, 6, 15, 12, tzinfo=UTC))
+    assert "A backfill of its range would create 14 runs, 1,400 posts at most, $21.00." in text
+    assert "At most 3,100 posts a month (31 runs), $46.50." in text
+
+
 def test_show_of_a_job_that_runs_when_asked(project: Path) -> None:
     assert "Runs when asked" in page(project, "schedule: manual\n", datetime(2025, 1, 1, tzinfo=UTC))
 

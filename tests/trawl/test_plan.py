@@ -92,6 +92,18 @@ def test_outside_git_a_plan_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (result.exit_code, "not a git repository" in result.stderr) == (1, True)
 
 
+def test_a_folder_without_jobs_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "docs").mkdir()
+    monkeypatch.chdir(project / "docs")
+    result = run()
+    assert (result.exit_code, "there is no folder pipelines here" in result.stderr) == (1, True)
+
+
+def test_the_last_jobs_may_go(project: Path) -> None:
+    shutil.rmtree(project / "pipelines")
+    assert "- covid  removed" in run().stdout
+
+
 def test_json_holds_the_plan_for_tools(project: Path) -> None:
     (project / "pipelines" / "covid.yaml").write_text(JOB.replace("150", "1500"))
     found = json.loads(run("--format", "json").stdout)

@@ -78,6 +78,8 @@ def plan(folder: Path, base: str | None = None, head: str | None = None, now: da
     name = repo.usual_base() if base is None else base
     commit = repo.fork_point(repo.commit(name), repo.commit(head or "HEAD"))
     with snapshot(repo, commit, PIPELINES) as old, _project(repo, head) as new:
+        if not any((old / PIPELINES).iterdir()) and not (new / PIPELINES).is_dir():
+            raise GitProblem(f"there is no folder {PIPELINES} here, nor was there one")
         before, after = read_jobs(old / PIPELINES), _read(new)
         return _plan(name, commit, (old, before), (new, after), now)
 

@@ -23,8 +23,8 @@ class Forecast:
 
     `over` means that its date range is, so that nothing runs by itself. `past` is how many runs a
     backfill of its range would create today, and `at_once` whether the job creates them itself when it
-    appears. The rest are upper bounds: `monthly` runs, `posts` a month and dollars a month; None where
-    there is no bound, or, of money, nothing to pay.
+    appears. The rest are upper bounds: `monthly` runs, `posts` and `dollars` a month, those of the runs
+    of the past, and dollars of one run; None where there is no bound, or, of money, nothing to pay.
     """
 
     schedule: str
@@ -37,6 +37,7 @@ class Forecast:
     past_posts: int | None
     dollars: Decimal | None
     past_dollars: Decimal | None
+    run_dollars: Decimal | None
 
 
 def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Forecast:
@@ -64,6 +65,7 @@ def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Foreca
         past_posts,
         _dollars(job, most, monthly, job.max_cost.month),
         _dollars(job, most, past, None),
+        _dollars(job, most, 1, job.max_cost.month),
     )
 
 

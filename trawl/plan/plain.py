@@ -85,6 +85,7 @@ def _forecast(ahead: Forecast) -> dict[str, Any]:
         "runs_a_month": ahead.monthly,
         "posts_a_month": ahead.posts,
         "dollars_a_month": _money(ahead.dollars),
+        "dollars_a_run": _money(ahead.run_dollars),
         "backfill": {
             "runs": ahead.past,
             "at_once": ahead.at_once,

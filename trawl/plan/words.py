@@ -87,7 +87,8 @@ def bounds(item: Item) -> list[str]:
     if job is None or ahead is None:
         return _saved(item)
     if job.schedule.cron is None:
-        return [f"At most {counted(job.limit, 'post')} a run." if job.limit else "No limit of posts a run."]
+        text = f"At most {counted(job.limit, 'post')} a run" if job.limit else "No limit of posts a run"
+        return [f"{text}, {money(ahead.run_dollars)}." if ahead.run_dollars else f"{text}."]
     if ahead.over or not ahead.monthly:
         return []
     runs = counted(ahead.monthly, "run")
