@@ -27,7 +27,7 @@ from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.post import Post, Skipped
 from etl_callables.reader import read_posts
 from etl_callables.run import Run, prefix
-from etl_callables.sources import Request, archive, twitter_x_api, x_prices
+from etl_callables.sources import Request, archive, source_for, twitter_x_api, x_prices
 from etl_callables.sources.facts import FACTS
 from etl_callables.store import open_store
 from schemas.job import Job, MaxCost
@@ -428,6 +428,12 @@ def test_our_prices_are_those_of_the_stand_in() -> None:
     assert ours == PRICES
 
 
+def test_no_page_of_a_source_that_charges_is_asked_for_ahead_or_kept_late() -> None:
+    for source, via in CHARGING:
+        module = source_for(source, via)
+        assert (getattr(module, "UNKEPT", 0), getattr(module, "PARALLEL", 1)) == (0, 1)
+
+
 def test_what_people_are_told_of_prices_is_in_the_table() -> None:
     told = FACTS["twitter", "x-api"].prices
     options = schema()["$defs"]["twitter_x_api_options"]["properties"]["expand"]["description"]
@@ -596,6 +602,16 @@ def test_days_beyond_the_last_week_are_missing_and_the_others_are_there(build: B
     gone = "X's recent search goes back 7 days: 2026-06-2{} 00:00 to 2026-06-2{} 00:00 UTC is missing"
     assert all(gone.format(day, day + 1) in manifest.truncated for day in (6, 7, 8))
     assert at.x.bill == Decimal("0.35")
+
+
+def test_days_share_the_second_that_the_archive_wants_between_questions(build: Build) -> None:
+    at = build(made_up(96, NEWEST, apart=timedelta(hours=1)))
+    at.does(options={"search": "all"}, limit=30, per="day").window = Window(
+        DAY.end - timedelta(days=3), DAY.end
+    )
+    assert at.extract().posts == 30
+    assert at.slept == [1.0, 1.0]
+    assert len(at.x.asked) == 3, "none was refused"
 
 
 def test_days_without_posts_do_not_turn_days_out_of_reach_into_a_failure(build: Build) -> None:
