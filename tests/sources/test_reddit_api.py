@@ -132,6 +132,14 @@ def test_what_lies_below_reddits_own_end_is_told(query: str | None, depth: int, 
     assert pages[-1].truncated == missing
 
 
+def test_nothing_is_missing_where_reddit_ends_below_the_window() -> None:
+    posts = made(1500, DAY)
+    window = Window(posts[950].created, DAY.end)
+    with StandIn(server(posts, page=100, depth=1000)) as service:
+        pages = ask(service, subreddit="opendata", window=window)
+    assert (len(pages), pages[-1].truncated) == (10, None)
+
+
 def test_a_small_limit_asks_for_a_small_page(reddit: StandIn) -> None:
     ask(reddit, subreddit="opendata", limit=7)
     assert reddit.asked[1].query["limit"] == "7"

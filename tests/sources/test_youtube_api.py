@@ -166,6 +166,7 @@ def test_the_comments_of_a_video_come_newest_first(youtube: StandIn, video: str)
 def test_older_comments_than_the_window_are_left(youtube: StandIn) -> None:
     evening = Window(DAY.start + timedelta(hours=20), DAY.end)
     assert len(ask(youtube, video=VIDEO, window=evening)) == 2
+    assert len(ask(youtube, video=VIDEO, window=evening, replies=True)) == 3  # theirs may be young
 
 
 def test_with_replies_all_comments_are_looked_at_and_all_replies_taken() -> None:
