@@ -23,6 +23,7 @@ LEAST = {
     "archive": ["--set", "options.files=posts/*.jsonl"],
     "bluesky": ["--set", "options.account=bsky.app"],
     "hackernews": ["--query", "open data"],
+    "lemmy": ["--set", "options.server=lemmy.world", "--set", "options.community=opendata"],
     "mastodon": ["--set", "options.server=mastodon.social", "--set", "options.hashtag=opendata"],
     "reddit": ["--set", "options.subreddit=opendata", "--set", "source_connection=reddit"],
     "rss": ["--set", "options.feeds=[https://example.org/feed.xml]"],
