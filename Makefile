@@ -9,10 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The lock is its own constraint too: pip 23 would else look past its pin of coverage for coverage[toml].
 LOCKED = $(PIP) --require-hashes -r $(1) -c $(1)
 
-.PHONY: help demo up test check bench lock docs picture clean env dev
+.PHONY: help demo up test check bench lock docs conformance picture clean env dev
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: env ## Run an example job for three days through Airflow, and show what it left
 	@$(BIN)/trawl demo
@@ -40,6 +40,9 @@ lock: dev ## Make requirements*.txt anew from pyproject.toml
 
 docs: dev ## Make the generated pages and pictures anew
 	@$(BIN)/python scripts/docs.py
+
+conformance: dev ## Hold every source to the promises and write the table into ARCHITECTURE.md
+	@$(BIN)/python -m scripts.conformance
 
 picture: dev ## Take the README's picture anew, in a real browser
 	@scripts/debian.sh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Generic, Self, TypeVar
 
@@ -27,7 +27,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
         producer.stop()
 
 
-def side_by_side(parts: Iterable[Iterable[T]], threads: int, depth: int = 2) -> Iterator[T]:
+def side_by_side(parts: Iterable[Iterable[T]], threads: int, depth: int = 2) -> Generator[T, None, None]:
     """The items of all parts, in the order of the parts, `threads` of which are produced at a time.
 
     Each part is at most `depth` items ahead of its use. What a part raises is raised when its turn

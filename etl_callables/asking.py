@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from etl_callables.ahead import side_by_side
+from etl_callables.http import CLIENTS
 from etl_callables.run import Run
 from etl_callables.selection import Selection
 from etl_callables.shares import Share
@@ -61,17 +62,24 @@ class Asking:
         places = [place for place in self._places if place >= int(first)]
         parts = (self._day(place, inner if place == int(first) else "") for place in places)
         before: dict[int, str | None] = {int(first): cursor}
-        for place, page in (
+        clients = self._request.shared.setdefault(CLIENTS, {})
+        found = (
             side_by_side(parts, self._threads)
             if self._threads > 1
-            else (found for part in parts for found in part)
-        ):
-            if not self._selection.room(place):
-                continue  # asked for before the share was full
-            asked = before.get(place, f"{place}|")
-            following = f"{place}|{page.cursor}" if page.cursor is not None else self._next(place)
-            before[place] = following
-            yield Asked(asked, replace(page, cursor=following))
+            else (page for part in parts for page in part)
+        )
+        try:
+            for place, page in found:
+                if not self._selection.room(place):
+                    continue  # asked for before the share was full
+                asked = before.get(place, f"{place}|")
+                following = f"{place}|{page.cursor}" if page.cursor is not None else self._next(place)
+                before[place] = following
+                yield Asked(asked, replace(page, cursor=following))
+        finally:
+            found.close()  # those who still ask end first
+            for client in clients.values():
+                client.close()
 
     def _day(self, place: int, inner: str) -> Iterator[tuple[int, Page]]:
         room = self._selection.room(place)

@@ -48,6 +48,9 @@ _PORTS: Final = 1 << 16
 _WAITS: Final = 10
 """Short waits for one answer, asked for by the service, before it is called a long one."""
 
+CLIENTS: Final = "clients"
+"""Where parts of a request find the clients that they share (`Request.shared`)."""
+
 Params = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -185,6 +188,7 @@ class Client:
     follow: bool = False
     transport: httpx.BaseTransport | None = None
     asked: int = 0
+    kept: bool = False
     _http: httpx.Client = field(init=False, repr=False)
     _closed: datetime | None = field(init=False, default=None)
 
@@ -200,19 +204,34 @@ class Client:
         )
 
     @classmethod
-    def of(cls, name: str, home: str, request: Request, run: Run, **more: Any) -> Self:
+    def of(
+        cls, name: str, home: str, request: Request, run: Run, *, shared: bool = False, **more: Any
+    ) -> Self:
         """A client for a job's request: `home`, unless its source connection has another host.
 
-        The connection's extra may have `timeout`, in seconds.
+        The connection's extra may have `timeout`, in seconds. A `shared` client is the same for all parts
+        of a request that is asked in parts, and so are its connections.
         """
         base = address(request.credentials, home)
         timeout = _timeout(request.credentials)
-        return cls(name, base, run, connection=request.connection, **{"timeout": timeout, **more})
+        client = cls(name, base, run, connection=request.connection, **{"timeout": timeout, **more})
+        clients: dict[Any, Self] | None = request.shared.get(CLIENTS) if shared else None
+        if clients is None:
+            return client
+        client.kept = True
+        kept = clients.setdefault((name, base), client)
+        if kept is not client:
+            client.close()
+        return kept
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self.kept:
+            self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def get(

@@ -108,7 +108,7 @@ class _Search:
     def __init__(self, request: Request, run: Run) -> None:
         self.start, self.end = (int(end.timestamp()) for end in (request.window.start, request.window.end))
         self.limit = request.limit
-        self.client = Client.of("Hacker News", HOME, request, run, rate=rate_of(request, *RATE))
+        self.client = Client.of("Hacker News", HOME, request, run, shared=True, rate=rate_of(request, *RATE))
         self._asked = {
             "query": request.query,
             "tags": _TAGS[str(request.options.get("items", "all"))],

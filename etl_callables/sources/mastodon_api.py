@@ -51,6 +51,7 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         request,
         run,
         headers={"Authorization": f"Bearer {token}"} if token else {},
+        shared=True,
         rate=rate_of(request, *RATE),
         judge=lambda answer: _judge(answer, request),
     ) as client:

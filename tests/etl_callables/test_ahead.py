@@ -66,7 +66,7 @@ def test_leaving_early_stops_all_parts() -> None:
     items = side_by_side((endless() for _ in range(10)), 4)
     assert [next(items) for _ in range(50)] == list(range(50))
     assert alive() == 4
-    items.close()  # type: ignore[attr-defined]  # it is a generator
+    items.close()
     assert alive() == 0
     one = ahead(endless())
     assert next(one) == 0
@@ -96,6 +96,16 @@ def test_what_goes_wrong_behind_is_raised_at_the_latest_at_the_end() -> None:
 
     with pytest.raises(LookupError, match="gone"), Behind(2) as behind:
         behind.do(fail)
-    with pytest.raises(ValueError, match="mine"), Behind(2) as behind:
-        behind.do(fail)
-        raise ValueError("mine")
+
+
+def test_what_goes_wrong_behind_does_not_hide_what_went_wrong_before() -> None:
+    def fail() -> None:
+        raise LookupError("gone")
+
+    def work() -> None:
+        with Behind(2) as behind:
+            behind.do(fail)
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        work()

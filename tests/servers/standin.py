@@ -6,6 +6,7 @@
 
 What goes wrong on the way is data too: `service.instead[2] = Answer(status=503)` is given for the
 third question in place of the answer (counted from 0), and an Answer may break in mid body.
+`connected` counts connections.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class StandIn:
         self.latency = latency
         self.asked: list[Asked] = []
         self.instead: dict[int, Answer] = {}
+        self.connected = 0
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -167,6 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        self.server.service.connected += 1
         self.server.connections.add(self.connection)
 
     def finish(self) -> None:

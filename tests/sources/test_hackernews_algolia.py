@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl_callables import extract
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, hackernews_algolia
 from schemas.window import Window
+from tests.etl_callables.jobs import job
 from tests.servers.hackernews import comment, search, story
 from tests.servers.made import Made, made
 from tests.servers.standin import Answer, StandIn
@@ -152,6 +155,20 @@ def test_parts_are_asked_for_side_by_side() -> None:
 
     with StandIn(answer) as service:
         assert len(set(numbers(ask(service)))) == 12_345
+
+
+def test_days_asked_for_side_by_side_share_their_connections(tmp_path: Path) -> None:
+    month = Window(DAY.end - timedelta(days=30), DAY.end)
+    with StandIn(search(made(300, month))) as service:
+        run = Run(connection=lambda _: {"host": service.url})
+        asked = job(
+            tmp_path, source="hackernews", via="algolia", query="covid", limit=60, per="day",
+            source_connection="x",
+        )  # fmt: skip
+        done = extract(asked, month, run)
+        assert (done["posts"], done["pages"]) == (60, 30)
+        assert len(service.asked) == 30
+        assert service.connected <= hackernews_algolia.THREADS
 
 
 def test_a_page_without_hits_is_for_later() -> None:

@@ -12,6 +12,9 @@ from typing import Any, Final
 import pytest
 
 NAME: Final = "conformance"
+Cells = dict[tuple[str, str], dict[str, str]]
+"""(promise, check) -> source -> word."""
+
 WORDS: Final = {"passed": "yes", "skipped": "n/a", "failed": "NO"}
 
 
@@ -35,10 +38,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(line)
 
 
-def cells(stats: Mapping[str, list[Any]]) -> dict[tuple[str, str], dict[str, str]]:
-    """(promise, check) -> source -> word, the worst word of several tests of one cell."""
+def cells(stats: Mapping[str, list[Any]]) -> Cells:
+    """What the tests found, the worst word where several are about one cell."""
     order = list(WORDS.values())
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    found: Cells = {}
     for outcome, word in WORDS.items():
         for report in stats.get(outcome, []) + (stats.get("error", []) if outcome == "failed" else []):
             for name, value in getattr(report, "user_properties", ()):

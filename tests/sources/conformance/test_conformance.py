@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.extraction import REPEATED
+from etl_callables.http import one_line
 from etl_callables.post import Post, Skipped
 from etl_callables.sources import source_for
 from schemas.job import MaxCost
@@ -374,6 +377,33 @@ def test_fields_that_the_service_does_not_give_are_null(stage: Stage, case: Case
         posts = [item for item in trial.items(trial.extract()) if isinstance(item, Post)]
     filled = {name for post in posts for name, value in post._asdict().items() if value is not None}
     assert set(Post._fields) - filled == case.absent
+
+
+PAGES = Path(__file__).parents[1] / "pages"
+"""A folder for each provider: pages in its service's shape, each with the rows that it gives."""
+
+
+@promise(7, "recorded pages give their rows")
+def test_each_recorded_page_gives_the_rows_beside_it(case: Case) -> None:
+    """`REGENERATE=1 pytest tests/sources/conformance` writes them anew; look at every one that changes."""
+    folder = next((found for name in (str(case), case.source) if (found := PAGES / name).is_dir()), PAGES)
+    pages = sorted(folder.glob("*.json"))
+    assert pages, f"{folder} has no pages"
+    for page in pages:
+        found = source_for(case.source, case.via).posts(one_line(page.read_bytes()), DAY.end)
+        rows = [
+            {
+                name: value
+                for name, value in item._asdict().items()
+                if value is not None and name != "scraped_at"
+            }
+            for item in found
+        ]
+        text = "".join(json.dumps(row, ensure_ascii=False, default=str, indent=1) + "\n" for row in rows)
+        expected = page.with_suffix(".rows")
+        if "REGENERATE" in os.environ:
+            expected.write_text(text, encoding="utf-8")
+        assert text == expected.read_text(encoding="utf-8"), page
 
 
 @promise(7, "counting and reading agree")
