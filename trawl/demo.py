@@ -32,6 +32,8 @@ def demo(root: Path, console: Console) -> None:
     """Run the example job for three days and show what happened. Raises CannotStart."""
     home = root / ".airflow"
     log = home / "logs" / "demo.log"
+    if not (root / JOB).exists():
+        raise CannotStart(f"there is no {JOB} here; run the demo in Trawl's own folder")
     job = read_job(root / JOB, root)
     if not isinstance(job, Job):
         raise CannotStart("\n".join(map(str, job)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
     "api-server": ("api-server",),
 }
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 20.0
 """Seconds that a service gets to end by itself before its whole process group is killed."""
 
@@ -58,16 +60,18 @@ def airflow(
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Airflow's four services, running until the block ends; then every process of theirs is gone.
 
-    Logs go to `<home>/logs/<service>.log`. Raises CannotStart when the port is taken.
+    Logs go to `<home>/logs/<service>.log`. Raises CannotStart when the port is taken, or where an
+    Airflow of the same home runs already: two schedulers would share one SQLite file.
     """
     home = home or root / ".airflow"
     env = environment(root, home, port)
-    _must_be_free(port)
-    logs = home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    migrate(env, logs / "migrate.log")
-    password(home)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_alone(home, port))
+        _must_be_free(port)
+        logs = home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        migrate(env, logs / "migrate.log")
+        password(home)
         services: dict[str, subprocess.Popen[bytes]] = {}
         stack.callback(stop, services)
         for name, arguments in SERVICES.items():
@@ -119,6 +123,21 @@ def _signal(service: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(service.pid, number)
 
 
+@contextlib.contextmanager
+def _alone(home: Path, port: int) -> Iterator[None]:
+    """Hold the home's lock, which says who has it; the system lets it go however this process ends."""
+    with (home / "up.lock").open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CannotStart(f"Airflow of this folder runs already: {lock.read().strip()}") from None
+        lock.truncate(0)
+        lock.write(f"http://127.0.0.1:{port}, process {os.getpid()}\n")
+        lock.flush()
+        yield
+
+
 def _must_be_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -133,11 +152,16 @@ def _must_be_free(port: int) -> None:
 
 def up(root: Path, port: int) -> None:
     """Run Airflow until Ctrl-C, telling the person where to look. Raises CannotStart."""
+    if not (root / "pipelines").is_dir():
+        raise CannotStart(f"there is no folder pipelines in {root}; run this in the project's folder")
     home = root / ".airflow"
-    signal.signal(signal.SIGTERM, _interrupt)
+    # All of them explicitly: a shell that starts us in the background has Ctrl-C ignored, and a
+    # terminal that is closed says so by SIGHUP.
+    for number in ENDINGS:
+        signal.signal(number, _interrupt)
     print(f"Starting Airflow in {home} …", flush=True)  # noqa: T201 (this is the command's output)
-    with airflow(root, home, port) as services:
-        try:
+    try:
+        with airflow(root, home, port) as services, _saying_goodbye():
             while not ready(port):
                 if name := died(services):
                     raise CannotStart(
@@ -147,14 +171,30 @@ def up(root: Path, port: int) -> None:
             print(_banner(root, home, port), flush=True)  # noqa: T201
             while not (name := died(services)):
                 time.sleep(1)
-        except KeyboardInterrupt:
+            raise CannotStart(f"Airflow's {name} ended by itself; see {home / 'logs' / name}.log")
+    except KeyboardInterrupt:
+        return
+
+
+@contextlib.contextmanager
+def _saying_goodbye() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # the terminal may be gone
             print("\nStopping Airflow …", flush=True)  # noqa: T201
-            return
-        raise CannotStart(f"Airflow's {name} ended by itself; see {home / 'logs' / name}.log")
+        raise
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    """End once: an impatient second Ctrl-C must not break the ending off."""
+    for number in ENDINGS:
+        signal.signal(number, _pass_over)
     raise KeyboardInterrupt
+
+
+def _pass_over(_number: int, _frame: object) -> None:
+    """Not SIG_IGN: of a signal that is on its way already, Python would print that it was lost."""
 
 
 def _banner(root: Path, home: Path, port: int) -> str:

@@ -101,14 +101,19 @@ def free_port() -> int:
         return port
 
 
+def project(root: Path) -> None:
+    """The project's loaders and examples, in a folder of their own."""
+    shutil.copytree(ROOT / "dags", root / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "pipelines" / "examples", root / "pipelines" / "examples")
+
+
 @contextlib.contextmanager
 def served_project(root: Path) -> Iterator[Airflow]:
     """`trawl up` over a copy, in the empty folder `root`, of the project's dags and examples.
 
     Ended as a person ends it, by Ctrl-C; an AssertionError if that leaves anything running.
     """
-    shutil.copytree(ROOT / "dags", root / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "pipelines" / "examples", root / "pipelines" / "examples")
+    project(root)
     server = Airflow(root, free_port())
     output = root / "up.log"
     with output.open("wb") as out:
@@ -127,6 +132,8 @@ def served_project(root: Path) -> Iterator[Airflow]:
             yield server
         finally:
             process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)  # the person is impatient
             code = process.wait(60)
     assert code == 0, output.read_text()
     assert processes_of(root) == []
