@@ -191,6 +191,25 @@ def test_days_are_asked_for_side_by_side_with_one_login(
     assert sum("createSession" in one for one in asked) == 1
 
 
+@pytest.mark.usefixtures("many")
+def test_the_appviews_own_search_which_knows_no_dates_is_filtered(ada: Person) -> None:
+    """As on a server without a search behind it."""
+    window = Window(WINDOW.start + timedelta(days=9), WINDOW.start + timedelta(days=10))
+    expected = [item.id for item in read(ask(login(ada), "wombat", window=window))]
+    ada.network.order("search", on=False)
+    try:
+        ada.network.order("asked")
+        pages = ask(login(ada), "wombat", window=window)
+        assert ada.network.order("asked") == []
+    finally:
+        ada.network.order("search", on=True)
+    found = read(pages)
+    assert any(item.created_at >= window.end for item in found)
+    assert [item.id for item in found if window.start <= item.created_at < window.end] == expected
+    assert len(expected) == 27
+    assert {page.truncated for page in pages} == {None}
+
+
 def test_a_search_without_a_login_says_what_to_do(bluesky: Network) -> None:
     with pytest.raises(Stop, match="only accounts search: name a connection with a handle as login"):
         ask({"host": bluesky.appview}, "covid")

@@ -36,12 +36,16 @@ const gate = http.createServer((request, response) => {
   request.pipe(onward)
 })
 
+const client = network.bsky.ctx.opts.searchClient
+
 // What a test asks of the network itself, beside what the network does for anyone.
 const orders = {
   // Returns once the AppView knows everything that was posted.
   settle: () => network.processAll(60_000),
   // How deep the search goes.
   depth: ({ depth }) => (search.depth = depth),
+  // Whether the AppView asks the search, or looks into its database itself, as it does where there is none.
+  search: ({ on }) => void (network.bsky.ctx.opts.searchClient = on ? client : undefined),
   // What the search was asked since the last time.
   asked: () => search.asked.splice(0),
   // What was tried beyond loopback.
