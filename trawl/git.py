@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,6 +40,7 @@ _DEFAULTS: Final = (
     "refs/heads/main",
     "refs/heads/master",
 )
+_AT_ONCE: Final = 50
 _LINK: Final = "120000"
 _REGULAR: Final = ("100644", "100755")
 
@@ -106,15 +108,17 @@ class Repository(NamedTuple):
         ) as git:
             if git.stdin is None or git.stdout is None:
                 raise RuntimeError("a pipe was asked for")
-            for name in names:
-                with suppress(BrokenPipeError):  # the line below says what is wrong
-                    git.stdin.write(f"{name}\n".encode("ascii"))
+            waiting = iter(names)
+            # As many questions at once as surely fit into a pipe; then their answers, one by one.
+            while asked := list(islice(waiting, _AT_ONCE)):
+                with suppress(BrokenPipeError):  # what is wrong then is found below
+                    git.stdin.write("".join(f"{name}\n" for name in asked).encode("ascii"))
                     git.stdin.flush()
-                header = git.stdout.readline().split()
-                if len(header) != 3 or header[1] != b"blob":  # noqa: PLR2004  name, kind, size
-                    raise GitProblem(f"git cannot read the object {name} of this repository")
-                content = git.stdout.read(int(header[2]) + 1)
-                yield content[:-1]
+                for name in asked:
+                    header = git.stdout.readline().split()
+                    if len(header) != 3 or header[1] != b"blob":  # noqa: PLR2004  name, kind, size
+                        raise GitProblem(f"git cannot read the object {name} of this repository")
+                    yield git.stdout.read(int(header[2]) + 1)[:-1]
             git.stdin.close()
 
     def _ask(self, *words: str) -> str | None:
