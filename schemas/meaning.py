@@ -51,6 +51,7 @@ def understand(draft: Draft) -> dict[str, Any]:
     _subject(draft)
     _per(draft)
     _email(draft)
+    _whole_numbers(draft)
     email = draft.get("email") or ()
     return {
         "schedule": schedule,
@@ -64,6 +65,18 @@ def understand(draft: Draft) -> dict[str, Any]:
         "tags": tuple(draft.get("tags") or ()),
         "max_cost": _max_cost(draft),
     }
+
+
+def _whole_numbers(draft: Draft) -> None:
+    """A schema's 1.0 is a whole number; a person's 1.000 was meant to be a thousand."""
+    options = draft.said("options") or {}
+    for path in (("limit",), ("retries",), *(("options", name) for name in options)):
+        value = draft.said(*path)
+        if isinstance(value, float):
+            hint = f"write {value:.0f}, or what else you meant, in digits alone"
+            draft.blame(
+                Fault(f'a number with a point or an "e" is no count ({value})', "wrong-type", hint, path)
+            )
 
 
 def _timezone(draft: Draft) -> str:

@@ -49,7 +49,8 @@ def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
 
 
 def _fault(schedule: Schedule, advice: str) -> Fault:
-    message = f"runs {describe(schedule)} overwrite one another: the key is the same for several of them"
+    runs = f"this job's runs ({describe(schedule)})"
+    message = f"{runs} overwrite one another: the key is the same for several of them"
     hint = f'{advice}, or say "date_range: {{each_run: whole}}" if every run takes the whole range'
     return Fault(message, "overwrite", hint, ("key",))
 

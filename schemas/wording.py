@@ -113,7 +113,7 @@ def _missing(misfit: Misfit, path: Path) -> Fault:
 _MISSING_HINTS: Final = {
     "source": 'add "source: twitter" or "source: archive"',
     "bucket": 'add "bucket: s3://your-bucket"',
-    "key": 'add a key such as "key: {job}/{date}.csv"',
+    "key": """add a line such as: key: "{job}/{date}.csv\"""",
     "query": 'say what to search for: "query: …"',
 }
 _OPTIONS: Final = {
