@@ -137,7 +137,8 @@ class _Reader:
             message = "this file is a link out of the folder of jobs, and those are not followed"
             return Problem(file, 1, 1, message, "linked-file", "put the file itself here")
         try:
-            with open(path, "rb") as source:  # noqa: PTH123  hot path
+            # Not blocking: of a pipe that somebody put there, nothing would ever come.
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:  # noqa: PTH123
                 data = source.read(MAX_BYTES + 1)
                 if len(data) > MAX_BYTES:
                     data += source.read(1)  # enough to tell that it is too large

@@ -59,7 +59,28 @@ def explain(error: yaml.YAMLError, text: str) -> Fault:
         if number < len(lines) and "\t" in (indent := _INDENT.match(lines[number])[0]):  # type: ignore[index]
             place = Place(number + 1, indent.index("\t") + 1)
             return Fault("a tab indents this line", "tab", "YAML is indented with spaces", place=place)
+    if "expected key" in (error.problem or "") and (opening := _left_open(lines, at)):
+        message, hint = (
+            "the quote that opens here is not closed on its line",
+            "close it, or double it inside a text",
+        )
+        return Fault(message, "syntax", hint, place=opening)
     return _in_words(error.problem or "", line, at, start)
+
+
+def _left_open(lines: list[str], at: Place) -> Place | None:
+    """Where a text began that a quote just before `at` ended, if that was on an earlier line.
+
+    A quote that somebody forgot to close ends at the next one in the file, wherever that is.
+    """
+    before = lines[at.line - 1][: at.column - 1].rstrip() if at.line <= len(lines) else ""
+    quote = before[-1:]
+    if quote not in ("'", '"') or before.count(quote) % 2 == 0:
+        return None
+    for number in range(at.line - 2, -1, -1):
+        if lines[number].count(quote) % 2:
+            return Place(number + 1, lines[number].rindex(quote) + 1)
+    return None
 
 
 def _in_words(problem: str, line: str, at: Place, start: Place) -> Fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -182,6 +183,11 @@ def test_what_cannot_be_opened_is_a_problem_not_an_error(pipelines: Path) -> Non
     assert isinstance(missing, tuple)
     assert missing[0].kind == "unreadable"
     assert read_jobs(pipelines / "nowhere").problems[0].kind == "unreadable"
+
+
+def test_a_pipe_among_the_jobs_holds_nobody_up(pipelines: Path) -> None:
+    os.mkfifo(pipelines / "pipe.yaml")
+    assert [str(problem.path) for problem in read_jobs(pipelines).problems] == ["pipelines/pipe.yaml"]
 
 
 def test_of_two_jobs_that_write_one_object_the_first_stays_healthy(pipelines: Path) -> None:
