@@ -55,6 +55,8 @@ env: $(VENV)/.env ## Set up what running needs
 dev: $(VENV)/.dev ## Set up what testing needs
 
 $(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON) here. Trawl needs Python 3.11: make demo PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up Python in $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 
