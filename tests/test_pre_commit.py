@@ -113,6 +113,20 @@ def test_the_hook_brings_little_with_it(jobs: Path) -> None:
     assert installed - {"pip", "setuptools", "wheel"} <= {"click", "msgspec", "pyyaml", "PyYAML", "trawl"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["check", "show covid", "plan --base HEAD", "docs limit", "sources", "schema", "completion bash"],
+)
+def test_what_the_hook_brings_is_enough_for_whoever_writes_and_reviews(jobs: Path, words: str) -> None:
+    """In the hook's own environment, which has none of what runs a job."""
+    pre_commit(jobs, "run", "--all-files")
+    (program,) = (jobs.parent / "pre-commit").glob("repo*/py_env-*/bin/trawl")
+    done = subprocess.run(
+        [program, *words.split()], cwd=jobs, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_fixing_hook_mends_and_stops_the_commit_to_be_looked_at(jobs: Path, fresh: Path) -> None:
     bad = jobs / "pipelines" / "bad.yaml"
     bad.write_text(JOB.replace("bucket:", "buckt:"))
