@@ -70,8 +70,6 @@ class Asking:
         )
         try:
             for place, page in found:
-                if not self._selection.room(place):
-                    continue  # asked for before the share was full
                 asked = before.get(place, f"{place}|")
                 following = f"{place}|{page.cursor}" if page.cursor is not None else self._next(place)
                 before[place] = following

@@ -51,8 +51,10 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(name for name, claimant in self.claimed.items() if claimant != own)
 
     def with_claims(self, job: Job, window: Window, names: Iterable[str], note: dict[str, Any]) -> Memory:
-        """What is remembered after a run of a window that took these posts."""
-        claimed = {**self.claimed, **dict.fromkeys(names, str(window))}
+        """What is remembered after a run of a window that took these posts, and none of its earlier ones."""
+        own = str(window)
+        others = {name: claimant for name, claimant in self.claimed.items() if claimant != own}
+        claimed = {**others, **dict.fromkeys(names, own)}
         surplus = len(claimed) - _MOST
         asked = _asked(job)
         before = self.note if self.asked == asked else {}

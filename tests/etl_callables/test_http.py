@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -16,9 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.http import LARGEST, PATIENCE, Client, Rate, address, decode, one_line, user_agent, version
+from etl_callables.http import (
+    LARGEST,
+    PATIENCE,
+    Client,
+    Rate,
+    address,
+    decode,
+    one_line,
+    rate_of,
+    user_agent,
+    version,
+)
 from etl_callables.run import Run
+from etl_callables.sources import Request
 from etl_callables.verdict import LONGEST_WAIT, come_back, said
+from schemas.window import Window
 from tests.servers.authority import Authority
 from tests.servers.fault_proxy import Fault, FaultProxy
 from tests.servers.standin import Answer, StandIn
@@ -275,6 +289,19 @@ def test_no_header_is_too_strange(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("text", ["99999999999999999999", "86401", "-5", "soon", "²", "1e9", "2026-13-45"])
 def test_a_wait_that_cannot_be_meant_is_no_wait(text: str) -> None:
     assert come_back({"retry-after": text}, NOW) is None
+
+
+def test_a_moment_that_has_passed_is_now() -> None:
+    """Clocks differ, and a wait cannot be negative."""
+    assert come_back({"x-rate-limit-reset": str(int(NOW.timestamp()) - 5)}, NOW) == NOW
+
+
+def test_parts_of_one_request_keep_one_rate() -> None:
+    whole = Request("covid", Window(NOW, NOW + timedelta(days=2)))
+    part = replace(whole, window=Window(NOW, NOW + timedelta(days=1)))
+    assert rate_of(whole, 10, 60.0) is rate_of(part, 10, 60.0)
+    assert rate_of(whole, 10, 60.0) is not rate_of(whole, 1, 1.0)
+    assert rate_of(Request("covid", whole.window), 10, 60.0) is not rate_of(whole, 10, 60.0)
 
 
 @pytest.mark.parametrize("asked", [10, 25])

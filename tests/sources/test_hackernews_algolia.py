@@ -82,6 +82,16 @@ def test_uneven_parts_are_followed_to_their_end() -> None:
         assert set(numbers(ask(service))) == {post.number for post in posts}
 
 
+def test_parts_in_which_there_is_nothing_have_no_page_but_for_the_last() -> None:
+    """So that whoever reads on knows that this is the end."""
+    posts = made(3000, Window(DAY.end - timedelta(hours=2), DAY.end))
+    with StandIn(search(posts)) as service:
+        pages = ask(service)
+        assert set(numbers(pages)) == {post.number for post in posts}
+    assert [page.cursor is None for page in pages] == [False] * (len(pages) - 1) + [True]
+    assert [bool(read([page])) for page in pages].count(False) == 1
+
+
 @pytest.mark.parametrize("limit", [1, 150, 1000, 2500])
 def test_a_limit_asks_for_no_more_than_it_needs(limit: int) -> None:
     with StandIn(search(made(12_345, DAY))) as service:

@@ -136,6 +136,29 @@ def test_over_the_limit_is_left_for_the_next_run(tmp_path: Path) -> None:
         assert [take(asked, day(number))[0] for number in (1, 2, 3, 4)] == [[4, 5], [2, 3], [1], []]
 
 
+def test_another_query_is_asked_of_a_feed_that_has_not_changed(tmp_path: Path) -> None:
+    """What the first query left out is there for the second, in a later run and in the same one again."""
+    site = Site([Made(1, day(1).start, "covid"), Made(2, day(1).start, "weather")])
+    with StandIn(site) as service:
+        first = job_of(tmp_path, f"{service.url}/rss", query="covid")
+        second = replace(first, query="weather")
+        assert take(first, day(1))[0] == [1]
+        assert take(second, day(2))[0] == [2]
+        assert take(second, day(1))[0] == []
+        both = replace(first, query=None)
+        assert take(both, day(1))[0] == [1]
+
+
+def test_the_same_window_with_another_limit_asks_for_everything_again(tmp_path: Path) -> None:
+    site = Site(made(5, day(1), first=1))
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        assert take(asked, day(1))[0] == [1, 2, 3, 4, 5]
+        assert take(replace(asked, limit=2), day(1))[0] == [4, 5]
+        assert take(asked, day(2))[0] == [1, 2, 3]
+        assert take(replace(asked, limit=9), day(1))[0] == [4, 5]
+
+
 def test_a_feed_that_moved_on_too_far_is_told(tmp_path: Path) -> None:
     site = Site([entry(1, day(1).start)])
     with StandIn(site) as service:
