@@ -261,10 +261,13 @@ class _Progress:
     def _say(self, fetched: int) -> None:
         selection = self.selection
         kept = selection.tally.kept
-        total = f"{kept:,} so far" if selection.limit is None else f"{kept:,} of {selection.limit:,}"
+        total = (
+            f"{_posts(kept)} so far" if selection.limit is None else f"{kept:,} of {_posts(selection.limit)}"
+        )
         oldest = selection.tally.oldest
         back = f", back to {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
-        self._run.log.info("page %d: %s, %s%s", self.pages, _posts(fetched), total, back)
+        items = "1 item" if fetched == 1 else f"{fetched:,} items"
+        self._run.log.info("page %d: %s, %s%s", self.pages, items, total, back)
 
 
 def _noting(

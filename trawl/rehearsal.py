@@ -14,7 +14,12 @@ from airflow.utils.cli import get_bagged_dag
 
 def main(arguments: list[str]) -> int:
     """Run the DAG for each date and say how each run ended; 0 when all succeeded."""
-    dag_id, *dates = arguments
+    match arguments:
+        case [dag_id, *dates] if dates:
+            pass
+        case _:
+            sys.stderr.write(__doc__ or "")
+            return 2
     dag = get_bagged_dag(None, dag_id)
     failed = False
     for date in dates:

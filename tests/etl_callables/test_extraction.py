@@ -241,14 +241,14 @@ def test_a_line_for_each_page_and_a_summary_are_written_for_a_person(
         finish(searching(tmp_path, limit=50))
         finish(searching(tmp_path))
     assert [record.getMessage() for record in caplog.records if record.name == "trawl.test"] == [
-        "page 1: 20 posts, 20 of 50, back to 2021-07-05 11:41 UTC",
-        "page 2: 20 posts, 40 of 50, back to 2021-07-05 11:21 UTC",
-        "page 3: 20 posts, 50 of 50, back to 2021-07-05 11:11 UTC",
+        "page 1: 20 items, 20 of 50 posts, back to 2021-07-05 11:41 UTC",
+        "page 2: 20 items, 40 of 50 posts, back to 2021-07-05 11:21 UTC",
+        "page 3: 20 items, 50 of 50 posts, back to 2021-07-05 11:11 UTC",
         "extracted 50 posts from 3 pages, 10 over the limit",
-        "page 1: 20 posts, 20 so far, back to 2021-07-05 11:41 UTC",
-        "page 2: 20 posts, 40 so far, back to 2021-07-05 11:21 UTC",
-        "page 3: 20 posts, 60 so far, back to 2021-07-05 11:01 UTC",
-        "page 4: 0 posts, 60 so far, back to 2021-07-05 11:01 UTC",
+        "page 1: 20 items, 20 posts so far, back to 2021-07-05 11:41 UTC",
+        "page 2: 20 items, 40 posts so far, back to 2021-07-05 11:21 UTC",
+        "page 3: 20 items, 60 posts so far, back to 2021-07-05 11:01 UTC",
+        "page 4: 0 items, 60 posts so far, back to 2021-07-05 11:01 UTC",
         "extracted 60 posts (duplicates are taken out later) from 4 pages",
     ]
 
