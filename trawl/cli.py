@@ -25,6 +25,10 @@ class _InOrder(click.Group):
         del ctx
         return list(self.commands)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands alone: with what everybody knows besides, they would not fit a screen."""
+        self.format_commands(ctx, formatter)
+
 
 def _example(*lines: str) -> str:
     """The end of a command's help: lines to type."""
@@ -65,11 +69,11 @@ def _enum(name: str) -> list[str]:
 @click.group(
     cls=_InOrder,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_example("trawl new covid --source twitter --query covid", "trawl check", "trawl show covid"),
+    epilog=_example("trawl new covid --source twitter --query covid"),
 )
 @click.version_option(package_name="trawl", message="trawl %(version)s")
 def trawl() -> None:
-    """One YAML file, one daily scrape."""
+    """One YAML file, one daily scrape. Each COMMAND has a --help of its own."""
 
 
 @trawl.command(epilog=_example("trawl new team.covid --source twitter --query covid --bucket s3://my-bucket"))
