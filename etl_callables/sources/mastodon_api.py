@@ -57,7 +57,8 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     ) as client:
         before = cursor if cursor is not None else _before(client, request.window.end)
         path, parameters = timeline.place(client)
-        asked = {"limit": min(_SIZE, request.limit or _SIZE), **parameters}
+        # Not fewer for a small limit: the newest posts asked for may lie after the window.
+        asked = {"limit": _SIZE, **parameters}
         earliest = request.window.start - LATE
         while True:
             answer = client.get_json(path, {**asked, "max_id": before} if before else asked)

@@ -23,7 +23,7 @@ from typing import Any, Final
 import feedparser
 
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.http import Client, decode
+from etl_callables.http import Client, address, decode
 from etl_callables.http import version as version_with
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
@@ -87,6 +87,7 @@ def _ask(feed: str, known: Mapping[str, Any], request: Request, run: Run) -> Ans
     login, password = request.credentials.get("login"), request.credentials.get("password")
     headers = {"Accept": "application/atom+xml, application/rss+xml, application/feed+json, */*;q=0.5"}
     if login and password:
+        address({"host": feed.partition("?")[0], "password": password}, "")  # not over the network in clear
         pair = base64.b64encode(f"{login}:{password}".encode()).decode()
         headers["Authorization"] = f"Basic {pair}"
     with Client.of(f"The feed {feed}", "", request, run, headers=headers, follow=True) as client:

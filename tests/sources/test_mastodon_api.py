@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -184,12 +185,12 @@ def test_nothing_to_read_is_refused() -> None:
         ask(service, options={})
 
 
-def test_a_small_limit_asks_for_a_small_page() -> None:
-    with StandIn(server(made(95, DAY))) as service:
-        request = request_to(service)
-        few = Request(None, DAY, 5, request.options, credentials=request.credentials)
-        pages = list(islice(mastodon_api.pages(few, None, Run()), 1))
-    assert len(numbers(pages)) == 5
+def test_a_small_limit_does_not_ask_one_by_one_through_what_is_newer() -> None:
+    late = made(35, Window(DAY.end, DAY.end + timedelta(minutes=50)), first=5000)
+    with StandIn(server([*late, *made(95, DAY)])) as service:
+        few = replace(request_to(service), limit=1)
+        (page,) = islice(mastodon_api.pages(few, None, Run()), 1)
+        assert inside([page]) == 5
 
 
 # --- somebody else's client -------------------------------------------------------------------------

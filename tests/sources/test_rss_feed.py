@@ -310,6 +310,13 @@ def test_a_feed_that_moved_is_followed_and_a_login_does_not_go_elsewhere() -> No
         assert "authorization" not in there.asked[0].headers
 
 
+def test_a_login_does_not_cross_the_network_in_clear() -> None:
+    login = {"login": "ada", "password": "secret"}
+    request = Request(None, day(1), None, {"feeds": "http://site.example/rss"}, credentials=login)
+    with pytest.raises(Stop, match="in clear"):
+        list(rss_feed.pages(request, None, Run()))
+
+
 def test_words_leave_out_entries_and_count_them() -> None:
     posts = [Made(1, NOON, "covid and more"), Made(2, NOON, "the weather")]
     with StandIn(Site(posts)) as service:
