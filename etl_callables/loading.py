@@ -35,11 +35,14 @@ _TRIES: Final = 5
 """How often another run of the same window may come between before this one gives way."""
 
 
-def load(job: Job, window: Window, run: Run, transformed: dict[str, Any]) -> dict[str, Any]:
+def load(
+    job: Job, window: Window, run: Run, transformed: dict[str, Any], *, anew: bool = False
+) -> dict[str, Any]:
     """Publish what transform staged (`transformed["staged"]`, the key of a `staged.json`).
 
     Returns `{"object": url, "manifest": url, "posts": n}`. At any time there is the whole old object
-    or the whole new one under the final key. Raises RetryLater and Stop.
+    or the whole new one under the final key. With `anew` it is written even where the store says that
+    it is there unchanged, for whoever has read it and knows better. Raises RetryLater and Stop.
     """
     store = open_store(job, run)
     folder = prefix(job, window, run)
@@ -54,7 +57,7 @@ def load(job: Job, window: Window, run: Run, transformed: dict[str, Any]) -> dic
     _verify(store, staged)
     done = raw.read_done(store, staged.raw)
     replaced = _replaced(store, before, key, staged)
-    same = before is not None and _is_same(before, key, staged) and _stands(store, before)
+    same = not anew and before is not None and _is_same(before, key, staged) and _stands(store, before)
     for _ in range(_TRIES):
         tag = before.object.tag if same and before else store.copy(staged.key, key)
         manifest = _manifest(

@@ -21,6 +21,10 @@ from etl_callables.store import Missing, Store
 VERSION: Final = 1
 
 
+class Damaged(Stop):
+    """A manifest cannot be read."""
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the items fetched: the others and the sum of `skipped` add up to `fetched`.
 
@@ -144,7 +148,7 @@ def write_manifest(store: Store, prefix: str, manifest: Manifest) -> str:
 
 
 def read_manifest(store: Store, prefix: str) -> Manifest | None:
-    """The manifest of a window, None where there is none; Stop where it is damaged or of a later Trawl."""
+    """The manifest of a window, None where there is none; Damaged where it is so, or of a later Trawl."""
     key = manifest_key(prefix)
     try:
         data = store.read(key)
@@ -153,11 +157,11 @@ def read_manifest(store: Store, prefix: str) -> Manifest | None:
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise Stop(
+        raise Damaged(
             f"The manifest {store.url(key)} is damaged ({problem}): delete it and run again."
         ) from problem
     if manifest.version != VERSION:
-        raise Stop(
+        raise Damaged(
             f"The manifest {store.url(key)} was written by another Trawl (version {manifest.version})."
         )
     return manifest

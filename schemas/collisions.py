@@ -35,6 +35,11 @@ def target(job: Job) -> str:
     return f"{place_of(job.bucket, job.root)}/{''.join(pieces)}"
 
 
+def key_pattern(job: Job) -> re.Pattern[str]:
+    """What each key that the job writes looks like, inside its bucket."""
+    return _pattern(target(job)[len(place_of(job.bucket, job.root)) + 1 :])
+
+
 def collisions(jobs: Iterable[Job]) -> list[tuple[Job, Job]]:
     """Pairs (later, earlier by id) that would write one object; each later job once."""
     found: dict[str, tuple[Job, Job]] = {}

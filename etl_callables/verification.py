@@ -1,0 +1,450 @@
+"""Verification: whether a bucket holds what its manifests say, every byte of it, and nothing besides.
+
+Reads each manifest and each object that one names, and only lists the rest. Runs may go on meanwhile:
+what looks wrong is looked at again before it is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, Literal
+
+from etl_callables import raw
+from etl_callables.ahead import in_order
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.manifest import Damaged, Manifest, manifest_key, read_manifest
+from etl_callables.run import STATE
+from etl_callables.store import Missing, Store
+from etl_callables.transformation import read_staged
+from schemas.collisions import key_pattern
+from schemas.job import Job
+from schemas.key import parse_key
+
+Kind = Literal[
+    "missing", "changed", "extra", "orphaned", "no-raw", "damaged", "abandoned", "unread", "unfinished"
+]
+"""What can be wrong. `orphaned` files were left by runs that are over, `abandoned` are runs that never came
+to their end; `unfinished` is younger than a day and as it should be: a run that goes on, or can."""
+
+_YOUNG: Final = timedelta(days=1)
+"""How long a run may take; as in `loading`, which leaves the files of younger ones alone."""
+
+_AT_ONCE: Final = 4 << 20
+"""Bytes of an object up to which one request is quicker than asking for its size first."""
+
+_THREADS: Final = 16
+_LOOKS: Final = 3
+"""How often a window is looked at while runs change it."""
+
+_WINDOW = re.compile(r"(\d{8}T\d{6}Z_\d{8}T\d{6}Z)(?:~(.+))?")
+_DEPTH: Final = 3
+"""Names before what is in a window's folder: `_trawl`, the job, the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as a manifest says. `message` ends a sentence that begins with `url`.
+
+    `folder` is the window's place in the bucket, empty for an `extra` object that belongs to none;
+    `keys` are the files that it is about.
+    """
+
+    kind: Kind
+    url: str
+    message: str
+    keys: tuple[str, ...]
+    folder: str = ""
+    job: str = ""
+    window: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        return self.kind != "unfinished"
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.message} [{self.kind}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was read: manifests, objects and their bytes; and what was found, by address."""
+
+    manifests: int
+    objects: int
+    size: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def wrong(self) -> int:
+        return sum(finding.wrong for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What a window has below `_trawl/`, by its listing: sizes by key."""
+
+    path: str
+    job: str
+    window: str
+    variant: str
+    files: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> str:
+        return manifest_key(self.path)
+
+    def attempts(self, kind: str) -> dict[str, list[str]]:
+        """The keys below `raw` or `staged`, by attempt."""
+        found: dict[str, list[str]] = {}
+        for key in self.files:
+            inner = key.split("/")[_DEPTH:]
+            if inner[0] == kind and len(inner) == _DEPTH:
+                found.setdefault(inner[1], []).append(key)
+        return found
+
+    def strangers(self) -> list[str]:
+        """Keys that are nothing Trawl puts here; a variant's own object lies beside its manifest."""
+        known = {key for kind in ("raw", "staged") for keys in self.attempts(kind).values() for key in keys}
+        return [key for key in self.files if key not in known and key != self.manifest]
+
+
+def verify(
+    store: Store,
+    now: datetime,
+    jobs: Mapping[str, Job] | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Report:
+    """Compare a bucket with its manifests: all of it, or only what `jobs` (by id) write.
+
+    `progress` is told how many windows of how many are done. What is wrong with one object is a finding;
+    Stop is raised for what keeps any from being read.
+    """
+    objects, folders = _listing(store, jobs)
+    manifests = dict(zip(folders, in_order(_reading(store), folders.values(), _THREADS), strict=True))
+    owners = _owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest))
+
+    bucket = _Bucket(store, now, owners, objects)
+
+    def look(folder: _Folder) -> _Look:
+        return _settled(bucket, folder, manifests[folder.path])
+
+    looks = []
+    for done, found in enumerate(in_order(look, folders.values(), _THREADS), 1):
+        looks.append(found)
+        progress(done, len(folders))
+    named = {key for found in looks for key in found.named} | set(owners)
+    strangers = [key for key in objects if key not in named]
+    strangers += [key for folder in folders.values() for key in folder.strangers() if key not in named]
+    findings = [finding for found in looks for finding in found.findings]
+    findings += _extra(bucket, strangers, folders)
+    return Report(
+        manifests=sum(isinstance(manifest, Manifest) for manifest in manifests.values()),
+        objects=sum(found.size is not None for found in looks),
+        size=sum(found.size or 0 for found in looks),
+        findings=tuple(sorted(findings, key=lambda finding: (finding.url, finding.kind))),
+    )
+
+
+def check_window(store: Store, path: str, now: datetime) -> list[Finding]:
+    """What is wrong with one window, by its folder; nothing besides is read."""
+    folder = _folder(store, path)
+    manifest = _read(store, folder)
+    owners = _owners([manifest] if isinstance(manifest, Manifest) else [])
+    return list(_settled(_Bucket(store, now, owners, {}), folder, manifest).findings)
+
+
+def _listing(store: Store, jobs: Mapping[str, Job] | None) -> tuple[dict[str, int], dict[str, _Folder]]:
+    """Sizes of the objects that people read, and the windows' folders by path."""
+    objects: dict[str, int] = {}
+    folders: dict[str, _Folder] = {}
+    if jobs is None:
+        for entry in store.list(""):
+            if not entry.key.startswith(f"{STATE}/"):
+                objects[entry.key] = entry.size
+            else:
+                _put(folders, entry.key, entry.size)
+        return objects, folders
+    for job in jobs.values():
+        for entry in store.list(f"{STATE}/{job.id}"):
+            _put(folders, entry.key, entry.size)
+    for where, patterns in _places(jobs.values()).items():
+        for entry in store.list(where):
+            if any(pattern.fullmatch(entry.key) for pattern in patterns):
+                objects[entry.key] = entry.size
+    return objects, folders
+
+
+def _places(jobs: Iterable[Job]) -> dict[str, list[re.Pattern[str]]]:
+    """The folders that jobs write to, each to be listed once, and what their keys look like there."""
+    found: dict[str, list[re.Pattern[str]]] = {}
+    for job in jobs:
+        # {job} is filled in by the pattern, so that only what differs between runs is looked for.
+        head = parse_key(job.key.replace("{job}", job.id.replace(".", "/")))[0]
+        found.setdefault(head.rpartition("/")[0], []).append(key_pattern(job))
+    return found
+
+
+def _put(folders: dict[str, _Folder], key: str, size: int) -> None:
+    """Note a file below `_trawl/`, where it belongs to a window."""
+    parts = key.split("/")
+    found = _WINDOW.fullmatch(parts[2]) if len(parts) > _DEPTH else None
+    if found is not None:
+        path = "/".join(parts[:_DEPTH])
+        folder = folders.setdefault(path, _Folder(path, parts[1], found[1], found[2] or ""))
+        folder.files[key] = size
+
+
+def _folder(store: Store, path: str) -> _Folder:
+    """A window's folder as it is now."""
+    _, job, name = path.split("/")
+    window, _, variant = name.partition("~")
+    return _Folder(path, job, window, variant, {entry.key: entry.size for entry in store.list(path)})
+
+
+_Read = Manifest | Finding | None
+"""A manifest, what is wrong with it, or nothing where there is none."""
+
+
+def _reading(store: Store) -> Callable[[_Folder], _Read]:
+    def read(folder: _Folder) -> _Read:
+        return _read(store, folder) if folder.manifest in folder.files else None
+
+    return read
+
+
+def _read(store: Store, folder: _Folder) -> _Read:
+    try:
+        return read_manifest(store, folder.path)
+    except Damaged as problem:
+        return _finding(folder, "damaged", store.url(folder.manifest), str(problem), [folder.manifest])
+    except RetryLater as problem:
+        return _unread(store, folder, folder.manifest, problem)
+
+
+def _owners(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Object -> the manifest that it has to agree with: a job that takes its whole range writes it again."""
+    owners: dict[str, Manifest] = {}
+    for manifest in manifests:
+        other = owners.get(manifest.object.key)
+        if other is None or manifest.finished > other.finished:
+            owners[manifest.object.key] = manifest
+    return owners
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """What is known of a bucket while it is looked at: who owns which object, and sizes by listing."""
+
+    store: Store
+    now: datetime
+    owners: Mapping[str, Manifest]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found in a window; `size` in bytes of the object read, None where none was."""
+
+    findings: tuple[Finding, ...]
+    named: frozenset[str] = frozenset()
+    size: int | None = None
+
+
+def _settled(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
+    """What is wrong with a window, after as many looks as it takes for two to have seen the same."""
+    for _ in range(_LOOKS):
+        look = _window(bucket, folder, manifest)
+        if not any(finding.wrong for finding in look.findings):
+            break
+        again = _folder(bucket.store, folder.path)
+        latest = _read(bucket.store, again)
+        if latest == manifest and again.files == folder.files:
+            break
+        folder, manifest = again, latest
+        known = [manifest] if isinstance(manifest, Manifest) else []
+        bucket = replace(bucket, owners=_owners([*bucket.owners.values(), *known]), sizes={})
+    return look
+
+
+def _window(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
+    if manifest is None:
+        return _Look(tuple(_begun(bucket, folder)))
+    if isinstance(manifest, Finding):
+        return _Look((manifest,))
+    key = manifest.object.key
+    findings: list[Finding] = []
+    size: int | None = None
+    try:
+        if bucket.owners.get(key) == manifest:
+            wrong, size = _object(bucket, folder, manifest)
+            findings += wrong
+        findings += _raw(bucket, folder, manifest)
+    except RetryLater as problem:
+        findings.append(_unread(bucket.store, folder, key, problem))
+    return _Look(tuple(findings), frozenset({key}), size)
+
+
+def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[Finding], int | None]:
+    """Read a manifest's object, and say its size."""
+    said = manifest.object
+    url = bucket.store.url(said.key)
+    try:
+        size, digest = _digest(bucket.store, said.key, bucket.sizes.get(said.key, folder.files.get(said.key)))
+    except Missing:
+        posts = f"{manifest.counts.kept:,} posts, {said.size:,} bytes"
+        return [_finding(folder, "missing", url, f"is gone; its manifest says {posts}", [said.key])], None
+    if (size, digest) == (said.size, said.sha256):
+        return [], size
+    if _is_staged(bucket, [folder], said.key, size, lambda: digest):
+        message = "is published by a run that has not written its manifest yet"
+        return [_finding(folder, "unfinished", url, message, [said.key])], size
+    message = (
+        f"has {size:,} bytes; its manifest says {said.size:,}"
+        if size != said.size
+        else f"has other bytes than its manifest says, though as many ({size:,})"
+    )
+    return [_finding(folder, "changed", url, message, [said.key])], size
+
+
+def _digest(store: Store, key: str, known: int | None) -> tuple[int, str]:
+    """Size and SHA-256 of an object; Missing where it is gone."""
+    if known is not None and known <= _AT_ONCE:
+        data = store.read(key)
+        return len(data), hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256()
+    size = 0
+    with store.open(key) as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
+    return size, digest.hexdigest()
+
+
+def _sha256(store: Store, key: str) -> str:
+    return _digest(store, key, None)[1]
+
+
+def _raw(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> Iterator[Finding]:
+    """Whether the object could be made again, and what lies beside its pages that no one needs."""
+    store, listed = bucket.store, manifest.raw.done
+    url = store.url(manifest.object.key)
+    try:
+        pages = raw.read_done(store, listed).pages
+    except Missing:
+        message = "could not be made again: the list of its raw pages is gone"
+        yield _finding(folder, "no-raw", url, message, [listed])
+        return
+    except Stop as problem:
+        yield _finding(folder, "damaged", store.url(listed), str(problem), [listed])
+        return
+    gone = [page for page in pages if page not in folder.files]
+    if gone:
+        message = f"could not be made again: {len(gone):,} of its {len(pages):,} raw pages are gone"
+        yield _finding(folder, "no-raw", url, message, gone)
+    yield from _left(bucket, folder, {listed, *pages})
+
+
+def _left(bucket: _Bucket, folder: _Folder, needed: Collection[str]) -> Iterator[Finding]:
+    """Raw pages and staged files beside those that the manifest needs."""
+    old: list[str] = []
+    young: list[str] = []
+    for attempt, keys in [*folder.attempts("raw").items(), *folder.attempts("staged").items()]:
+        (old if _is_old(attempt, bucket.now) else young).extend(key for key in keys if key not in needed)
+    url = f"{bucket.store.url(folder.path)}/"
+    if old:
+        message = f"has {_files(old)} of runs that are over"
+        yield _finding(folder, "orphaned", url, message, old)
+    if young:
+        message = f"has {_files(young)} of a run that goes on, or was stopped less than a day ago"
+        yield _finding(folder, "unfinished", url, message, young)
+
+
+def _begun(bucket: _Bucket, folder: _Folder) -> Iterator[Finding]:
+    """A window without a manifest."""
+    attempts = {**folder.attempts("raw"), **folder.attempts("staged")}
+    if not attempts:
+        return
+    keys = set(folder.files) - set(folder.strangers())
+    url = f"{bucket.store.url(folder.path)}/"
+    if _is_old(max(attempts), bucket.now):
+        message = f"has {_files(keys)} of a run that never came to its end"
+        yield _finding(folder, "abandoned", url, message, keys)
+    else:
+        message = f"has {_files(keys)} of a run that goes on, or was stopped less than a day ago"
+        yield _finding(folder, "unfinished", url, message, keys)
+
+
+def _extra(bucket: _Bucket, keys: Collection[str], folders: Mapping[str, _Folder]) -> Iterator[Finding]:
+    """Objects that no manifest names, after a look for manifests written since, or by other jobs."""
+    if not keys:
+        return
+    store = bucket.store
+    latest: dict[str, _Folder] = {}
+    for entry in store.list(STATE):
+        _put(latest, entry.key, entry.size)
+    manifests = in_order(_reading(store), latest.values(), _THREADS)
+    named = set(_owners(manifest for manifest in manifests if isinstance(manifest, Manifest)))
+    for key in sorted(set(keys) - named):
+        size = store.size(key)
+        if size is None:  # deleted since it was listed
+            continue
+        url = store.url(key)
+        if _is_staged(bucket, latest.values(), key, size, partial(_sha256, store, key)):
+            message = "is published by a run that has not written its manifest yet"
+            yield Finding("unfinished", url, message, (key,))
+            continue
+        owner = next((folder for folder in folders.values() if key in folder.files), None)
+        finding = Finding("extra", url, "no manifest names this object", (key,))
+        yield (
+            finding
+            if owner is None
+            else replace(finding, folder=owner.path, job=owner.job, window=owner.window)
+        )
+
+
+def _is_staged(
+    bucket: _Bucket, folders: Iterable[_Folder], key: str, size: int, digest: Callable[[], str]
+) -> bool:
+    """Whether a run that may still go on has made the very bytes that are under a key."""
+    name = key.rpartition("/")[2]
+    for folder in folders:
+        for attempt, keys in folder.attempts("staged").items():
+            twins = [one for one in keys if one.endswith(f"/{name}") and folder.files[one] == size]
+            if not twins or _is_old(attempt, bucket.now):
+                continue
+            try:
+                staged = read_staged(bucket.store, f"{folder.path}/staged/{attempt}/staged.json")
+            except Stop:  # it was finished meanwhile, or killed before it was written
+                continue
+            if staged.sha256 == digest():
+                return True
+    return False
+
+
+def _is_old(attempt: str, now: datetime) -> bool:
+    """Whether an attempt, by its name, began so long ago that it is over."""
+    return attempt < raw.attempt_name(now - _YOUNG)
+
+
+def _files(keys: Collection[str]) -> str:
+    pages = sum(key.endswith(".jsonl.zst") and "/raw/" in key for key in keys)
+    others = len(keys) - pages
+    parts = [_count(pages, "raw page"), _count(others, "other file" if pages else "file")]
+    return " and ".join(part for part in parts if part)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else ""
+
+
+def _finding(folder: _Folder, kind: Kind, url: str, message: str, keys: Iterable[str]) -> Finding:
+    return Finding(kind, url, message, tuple(sorted(keys)), folder.path, folder.job, folder.window)
+
+
+def _unread(store: Store, folder: _Folder, key: str, problem: RetryLater) -> Finding:
+    return _finding(folder, "unread", store.url(key), f"could not be read: {problem}", [key])

@@ -1,0 +1,432 @@
+"""What a bucket holds is what its manifests say; whatever is not is found, and made again from raw pages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from etl_callables import raw
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.loading import load
+from etl_callables.manifest import manifest_key, read_manifest, write_manifest
+from etl_callables.restoration import Repair, restore
+from etl_callables.run import Run, object_key, prefix
+from etl_callables.store import Entry, Store, open_store, store_at
+from etl_callables.transformation import transform
+from etl_callables.verification import Finding, Report, verify
+from schemas.job import DateRange, Job
+from schemas.window import Window
+from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
+
+DAY = timedelta(days=1)
+LATER = NEXT_DAY + 2 * DAY
+OBJECT = "posts/2021-07-05.csv"
+
+
+def run_of(ours: Job, numbers: range = range(1, 9), window: Window = WINDOW, run: Run | None = None) -> None:
+    """One run, from pages to the manifest."""
+    run = run or a_run()
+    bodies = tweets(numbers)
+    load(ours, window, run, transform(ours, window, run, extracted(ours, run, [bodies[:3], bodies[3:]])))
+
+
+@pytest.fixture(params=["local", "memory"])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path) if request.param == "local" else f"memory://{tmp_path.name}"
+
+
+@pytest.fixture
+def ours(bucket: str) -> Job:
+    """A job with a run, and beside it another window and another job."""
+    mine = job(bucket)
+    run_of(mine)
+    next_window = Window(WINDOW.start + DAY, WINDOW.end + DAY)
+    load(
+        mine,
+        next_window,
+        a_run(),
+        transform(mine, next_window, a_run(), extracted(mine, a_run(), [[]], window=next_window)),
+    )
+    run_of(job(bucket, id="team.others", key="{job}/{date}.jsonl", format="jsonl"))
+    return mine
+
+
+FOLDER = prefix(job(""), WINDOW, a_run())
+
+
+def files(store: Store, part: str) -> list[str]:
+    return [entry.key for entry in store.list(FOLDER) if part in entry.key]
+
+
+def found(ours: Job, now: datetime = NEXT_DAY, **named: Any) -> list[Finding]:
+    return list(verify(open_store(ours, a_run()), now, **named).findings)
+
+
+def test_what_runs_leave_is_right_whenever_it_is_looked_at(ours: Job) -> None:
+    """Every object was read, to its last byte."""
+    store = open_store(ours, a_run())
+    for now in (NEXT_DAY, LATER):
+        sizes = [entry.size for entry in store.list("") if not entry.key.startswith("_trawl/")]
+        assert verify(store, now) == Report(3, 3, sum(sizes), ())
+    mine = verify(store, NEXT_DAY, {ours.id: ours})
+    assert (mine.manifests, mine.objects, mine.findings) == (2, 2, ())
+
+
+def test_a_bucket_that_nobody_wrote_to_has_nothing(bucket: str) -> None:
+    """That is no error, nor a report of anything."""
+    assert verify(store_at(bucket), NEXT_DAY) == Report(0, 0, 0, ())
+
+
+def delete(store: Store) -> None:
+    store.delete([OBJECT])
+
+
+def shorten(store: Store) -> None:
+    store.write(OBJECT, store.read(OBJECT)[:-1])
+
+
+def overwrite(store: Store) -> None:
+    store.write(OBJECT, b"x" * len(store.read(OBJECT)))
+
+
+def put_another_beside_it(store: Store) -> None:
+    store.write("posts/2021-07-04.csv", b"whose?")
+
+
+def put_another_below_trawl(store: Store) -> None:
+    store.write(f"{FOLDER}/notes.txt", b"whose?")
+
+
+def lose_a_page(store: Store) -> None:
+    store.delete([files(store, "00001.jsonl.zst")[0]])
+
+
+def lose_the_list_of_pages(store: Store) -> None:
+    store.delete([files(store, "done.json")[0]])
+
+
+def damage_the_list_of_pages(store: Store) -> None:
+    store.write(files(store, "done.json")[0], b"{")
+
+
+def damage_the_manifest(store: Store) -> None:
+    store.write(manifest_key(FOLDER), store.read(manifest_key(FOLDER))[:-9])
+    store.delete([OBJECT])
+
+
+def lose_the_manifest(store: Store) -> None:
+    store.delete([manifest_key(FOLDER), OBJECT])
+
+
+def leave_pages(store: Store) -> None:
+    write_pages(store, FOLDER, raw.new_attempt(NEXT_DAY), [[b"{}"]], "another")
+
+
+def leave_a_staged_file(store: Store) -> None:
+    store.write(f"{FOLDER}/staged/{raw.new_attempt(NEXT_DAY)}/2021-07-05.csv", b"half")
+
+
+HARMS: list[tuple[Callable[[Store], None], str, str]] = [
+    (delete, "missing", "missing"),
+    (shorten, "changed", "changed"),
+    (overwrite, "changed", "changed"),
+    (put_another_beside_it, "extra", "extra"),
+    (put_another_below_trawl, "extra", "extra"),
+    (lose_a_page, "no-raw", "no-raw"),
+    (lose_the_list_of_pages, "no-raw", "no-raw"),
+    (damage_the_list_of_pages, "damaged", "damaged"),
+    (damage_the_manifest, "damaged", "damaged"),
+    (lose_the_manifest, "unfinished", "abandoned"),
+    (leave_pages, "unfinished", "orphaned"),
+    (leave_a_staged_file, "unfinished", "orphaned"),
+]
+
+
+@pytest.mark.parametrize(("harm", "today", "later"), HARMS, ids=[harm.__name__ for harm, *_ in HARMS])
+def test_every_harm_is_found_once_and_named(
+    ours: Job, harm: Callable[[Store], None], today: str, later: str
+) -> None:
+    """In the whole bucket and in what the job writes; another job's objects are never blamed."""
+    store = open_store(ours, a_run())
+    harm(store)
+    for now, kind in ((NEXT_DAY, today), (LATER, later)):
+        for jobs in (None, {ours.id: ours}):
+            (finding,) = verify(store, now, jobs).findings
+            assert (finding.kind, finding.wrong) == (kind, kind != "unfinished")
+            assert finding.url.startswith(store.url("x")[:-1])
+            assert str(finding).endswith(f"[{kind}]")
+    assert verify(
+        store, LATER, {"team.others": job(ours.bucket, id="team.others", key="{job}/{date}.jsonl")}
+    ) == (Report(1, 1, store.size("team/others/2021-07-05.jsonl") or 0, ()))
+
+
+def test_findings_say_what_and_how_much(ours: Job) -> None:
+    """A person reads them."""
+    store = open_store(ours, a_run())
+    lose_a_page(store)
+    leave_pages(store)
+    leave_a_staged_file(store)
+    size = store.size(OBJECT) or 0
+    shorten(store)
+    said = {finding.kind: finding.message for finding in found(ours, LATER)}
+    assert said == {
+        "changed": f"has {size - 1:,} bytes; its manifest says {size:,}",
+        "no-raw": "could not be made again: 1 of its 2 raw pages are gone",
+        "orphaned": "has 1 raw page and 1 other file of runs that are over",
+    }
+    delete(store)
+    said = {finding.kind: finding.message for finding in found(ours)}
+    assert said["missing"] == f"is gone; its manifest says 8 posts, {size:,} bytes"
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_an_object_whose_manifest_is_yet_to_come_is_unfinished_for_a_day(ours: Job, *, before: bool) -> None:
+    """So it is between the last two steps of every load, whether or not something was there before."""
+    store = open_store(ours, a_run())
+    if not before:
+        store.delete([manifest_key(FOLDER)])
+    staged = transform(ours, WINDOW, a_run(), extracted(ours, a_run(), [tweets(range(1, 5))]))["staged"]
+    store.copy(staged.replace("staged.json", "2021-07-05.csv"), OBJECT)
+    for jobs in (None, {ours.id: ours}):
+        assert {finding.kind for finding in found(ours, jobs=jobs)} == {"unfinished"}
+    assert ("changed" if before else "extra") in {finding.kind for finding in found(ours, LATER)}
+
+
+def test_a_staged_file_of_other_bytes_excuses_nothing(ours: Job) -> None:
+    """Though it has the name and the size of what is there."""
+    store = open_store(ours, a_run())
+    staged = transform(ours, WINDOW, a_run(), extracted(ours, a_run(), [tweets(range(1, 9))]))["staged"]
+    assert store.size(staged.replace("staged.json", "2021-07-05.csv")) == store.size(OBJECT)
+    overwrite(store)
+    assert "changed" in {finding.kind for finding in found(ours)}
+
+
+def test_a_stranger_that_goes_meanwhile_is_none(ours: Job) -> None:
+    """It was there when the bucket was listed."""
+    store = open_store(ours, a_run())
+    put_another_beside_it(store)
+    gone: Any = Changed(store, OBJECT, lambda: store.delete(["posts/2021-07-04.csv"]))
+    assert verify(gone, NEXT_DAY).findings == ()
+
+
+def test_a_variant_of_a_run_is_an_object_like_others(ours: Job) -> None:
+    """It lies beside its manifest, below `_trawl/`."""
+    mine = a_run(variant="mine")
+    run_of(replace(ours, limit=3), run=mine)
+    assert found(ours) == []
+    store = open_store(ours, a_run())
+    store.delete([object_key(ours, WINDOW, mine)])
+    assert [finding.kind for finding in found(ours)] == ["missing"]
+
+
+def test_of_a_job_that_writes_one_object_again_and_again_the_last_manifest_counts(bucket: str) -> None:
+    """The earlier ones describe what is gone as it should be."""
+    mine = job(bucket, key="all.csv", date_range=DateRange(None, None, "whole"))
+    for day in range(3):
+        window = Window(WINDOW.start, WINDOW.end + day * DAY)
+        run = a_run(now=lambda day=day: NEXT_DAY + day * DAY)
+        pages = [tweets(range(1, 4 + day))]
+        load(mine, window, run, transform(mine, window, run, extracted(mine, run, pages, window=window)))
+    report = verify(store_at(bucket), NEXT_DAY, {mine.id: mine})
+    assert (report.manifests, report.objects, report.findings) == (3, 1, ())
+    store_at(bucket).write("all.csv", b"")
+    assert [finding.kind for finding in found(mine)] == ["changed"]
+
+
+@dataclass
+class Changed:
+    """A store that something happens to when a key is read."""
+
+    store: Store
+    at: str
+    happen: Callable[[], None]
+    times: int = 1
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, key: str) -> bytes:
+        with self.lock:
+            happens = key == self.at and self.times > 0
+            self.times -= happens
+        if happens:
+            self.happen()
+        return self.store.read(key)
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        return self.store.list(folder)
+
+    def open(self, key: str) -> BinaryIO:
+        return self.store.open(key)
+
+    def size(self, key: str) -> int | None:
+        return self.store.size(key)
+
+    def url(self, key: str) -> str:
+        return self.store.url(key)
+
+
+def test_runs_that_go_on_meanwhile_are_not_mistaken_for_harm(ours: Job) -> None:
+    """An object, its pages and its manifest are replaced after they were listed and before they are read."""
+    later = a_run(now=lambda: NEXT_DAY + timedelta(hours=1))
+    store: Any = Changed(open_store(ours, a_run()), OBJECT, lambda: run_of(ours, range(1, 5), run=later))
+    assert verify(store, NEXT_DAY).findings == ()
+    assert store.times == 0
+
+
+def test_a_job_that_comes_meanwhile_is_no_stranger(ours: Job) -> None:
+    """Its object was listed, its manifest came after."""
+    store = open_store(ours, a_run())
+    run_of(ours, window=WINDOW, run=a_run(variant="mine"))
+    folder = prefix(ours, WINDOW, a_run(variant="mine"))
+    manifest = read_manifest(store, folder)
+    assert manifest is not None
+    store.delete([manifest_key(folder)])
+    changing: Any = Changed(store, OBJECT, lambda: str(write_manifest(store, folder, manifest)) and None)
+    assert verify(changing, NEXT_DAY).wrong == 0
+
+
+def test_objects_are_read_side_by_side(bucket: str) -> None:
+    """No read ends before eight have begun: a store's latency is paid once for many."""
+    mine = job(bucket)
+    for day in range(20):
+        window = Window(WINDOW.start + day * DAY, WINDOW.end + day * DAY)
+        pages = extracted(mine, a_run(), [[]], window=window)
+        load(mine, window, a_run(), transform(mine, window, a_run(), pages))
+
+    @dataclass
+    class Waiting(Changed):
+        barrier: threading.Barrier = field(default_factory=lambda: threading.Barrier(8))
+        begun: set[str] = field(default_factory=set)
+
+        def read(self, key: str) -> bytes:
+            with self.lock:
+                self.begun.add(key)
+                wait = key.endswith(".csv") and sum(one.endswith(".csv") for one in self.begun) <= 16
+            if wait:
+                self.barrier.wait(60)
+            return self.store.read(key)
+
+    store: Any = Waiting(store_at(bucket), "", lambda: None)
+    steps: list[tuple[int, int]] = []
+    report = verify(store, NEXT_DAY, None, lambda done, whole: steps.append((done, whole)))
+    assert (report.objects, report.findings) == (20, ())
+    assert steps == [(number, 20) for number in range(1, 21)]
+
+
+def test_an_object_that_cannot_be_read_now_is_told_and_the_rest_is_read(ours: Job) -> None:
+    """What concerns all of them is raised."""
+
+    def later() -> None:
+        raise RetryLater("S3 cannot take s3:GetObject now.")
+
+    for key in (OBJECT, manifest_key(FOLDER)):
+        store: Any = Changed(open_store(ours, a_run()), key, later, times=99)
+        report = verify(store, NEXT_DAY)
+        kinds = [finding.kind for finding in report.findings]
+        assert (report.objects, "unread" in kinds) == (2, True)
+
+    def refuse() -> None:
+        raise Stop("The AWS credentials have expired: renew them.")
+
+    store = Changed(open_store(ours, a_run()), OBJECT, refuse)
+    with pytest.raises(Stop, match="expired"):
+        verify(store, NEXT_DAY)
+
+
+# --- Repairs ---------------------------------------------------------------------------------------
+
+
+def repaired(ours: Job, *jobs: Job, now: datetime = LATER) -> list[Repair]:
+    store = open_store(ours, a_run())
+    run = a_run(now=lambda: now)
+    return restore(store, found(ours, now), {one.id: one for one in jobs}, run)
+
+
+@pytest.mark.parametrize("harm", [delete, shorten, overwrite, leave_pages, leave_a_staged_file])
+def test_what_pages_are_kept_of_is_made_again_byte_for_byte(ours: Job, harm: Callable[[Store], None]) -> None:
+    """And what nothing needs is removed."""
+    store = open_store(ours, a_run())
+    before = store.read(OBJECT)
+    harm(store)
+    (repair,) = repaired(ours, ours)
+    assert repair.done
+    assert store.read(OBJECT) == before
+    assert found(ours, LATER) == []
+
+
+def test_bytes_that_changed_under_the_stores_own_mark_are_made_again(tmp_path: Path) -> None:
+    """A disk that forgets keeps the time of a file, and load would take it for the one it wrote."""
+    import os
+
+    mine = job(tmp_path)
+    run_of(mine)
+    path = tmp_path / OBJECT
+    before, status = path.read_bytes(), path.stat()
+    path.write_bytes(before.replace(b"made up", b"MADE UP"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (repair,) = repaired(mine, mine)
+    assert (repair.done, path.read_bytes()) == (True, before)
+
+
+def test_a_repaired_variant_asks_for_what_its_run_was_asked_for(ours: Job) -> None:
+    """Its limit was a person's own."""
+    mine = a_run(variant="mine", id="manual run")
+    run_of(replace(ours, limit=3, query="another"), run=mine)
+    store = open_store(ours, a_run())
+    key = object_key(ours, WINDOW, mine)
+    before = store.read(key)
+    store.delete([key])
+    (repair,) = repaired(ours, ours)
+    manifest = read_manifest(store, prefix(ours, WINDOW, mine))
+    assert manifest is not None
+    assert (repair.done, store.read(key)) == (True, before)
+    assert (manifest.query, manifest.limit, manifest.run) == ("another", 3, "manual run")
+
+
+@pytest.mark.parametrize(
+    ("harm", "note"),
+    [
+        (put_another_beside_it, "nobody knows whose it is"),
+        (lose_a_page, "only fetching it again"),
+        (damage_the_manifest, "run that window again"),
+        (lose_the_manifest, "clear the run in Airflow"),
+    ],
+)
+def test_what_cannot_be_made_again_is_left_alone_with_advice(
+    ours: Job, harm: Callable[[Store], None], note: str
+) -> None:
+    """No object is deleted that might be somebody's."""
+    store = open_store(ours, a_run())
+    harm(store)
+    before = list(store.list(""))
+    (repair,) = repaired(ours, ours)
+    assert (repair.done, note in repair.note) == (False, True)
+    assert list(store.list("")) == before
+
+
+def test_an_object_whose_job_or_pages_are_gone_says_so(ours: Job) -> None:
+    """Each in a sentence, with the object as missing as before."""
+    store = open_store(ours, a_run())
+    delete(store)
+    assert "there is no job team.posts here" in repaired(ours)[0].note
+    moved = replace(ours, key="elsewhere/{date}.csv", file="pipelines/team/posts.yaml")
+    assert "pipelines/team/posts.yaml gives it another key today" in repaired(ours, moved)[0].note
+    lose_a_page(store)
+    assert not any(repair.done for repair in repaired(ours, ours))
+    assert store.size(OBJECT) is None
+
+
+def test_a_job_that_changed_since_makes_other_bytes_and_says_so(ours: Job) -> None:
+    """The manifest is then of the new ones."""
+    store = open_store(ours, a_run())
+    delete(store)
+    fewer = replace(ours, columns=ours.columns[:7])
+    (repair,) = repaired(ours, fewer)
+    assert repair.done
+    assert "with other bytes" in repair.note
+    assert found(ours, LATER) == []
