@@ -80,8 +80,21 @@ def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
     return ""
 
 
+_NO_SOURCES: Final = {
+    "facebook": "it shows pages only to who has logged in, which snscrape's module does not do",
+    "instagram": "it shows profiles only to who has logged in, which snscrape's module does not do",
+    "vkontakte": "nobody has tried snscrape's module against what it answers today",
+    "weibo": "it gives times such as 5 minutes ago, in which no window can be held",
+}
+"""What snscrape has a module for and this project no source, and why."""
+
+
 def _enum(misfit: Misfit, path: Path) -> Fault:
     name = dotted(path)
+    if path == ("source",) and isinstance(misfit.value, str) and misfit.value in _NO_SOURCES:
+        message = f"{misfit.value} cannot be a source: {_NO_SOURCES[misfit.value]}"
+        choices = either([str(choice) for choice in misfit.extra])
+        return Fault(message, "cannot-work", f"choose {choices}", path)
     hint = did_you_mean(str(misfit.value), [str(choice) for choice in misfit.extra])
     if path[:1] == ("columns",) and isinstance(misfit.value, str):
         what = "field of a post" if len(path) > 1 else "columns"
