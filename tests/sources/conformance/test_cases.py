@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 from etl_callables.sources import ONE_AT_A_TIME, SOURCES, source_for
+from scripts.conformance import MARKS
 from tests.sources.conformance import table
 from tests.sources.conformance.cases import MODULES
 
@@ -41,3 +43,12 @@ def test_sources_without_a_past_run_one_at_a_time() -> None:
         if getattr(source_for(source, via), "INCREMENTAL", False)
     }
     assert found == ONE_AT_A_TIME
+
+
+def test_the_table_in_the_documentation_has_every_source_and_no_broken_promise() -> None:
+    page = (Path(__file__).parents[3] / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    begin, end = MARKS
+    lines = [line for line in page.partition(begin)[2].partition(end)[0].splitlines() if line]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0] == ["promise", *sorted(f"{source} ({via})" for source, via in MODULES)]
+    assert {word for row in cells[2:] for word in row[1:]} == {"yes", "n/a"}
