@@ -40,6 +40,9 @@ def browser(profile: str) -> Iterator[Chrome]:
         "disable-background-networking",
         "disable-component-update",
         "disable-sync",
+        # Whatever it would ask beside the page, it finds no address for.
+        "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "no-proxy-server",
         "hide-scrollbars",
         "window-size=1800,860",
         "force-device-scale-factor=1",
