@@ -172,7 +172,8 @@ def test_a_sweep_leaves_a_living_writer_alone(tmp_path: Path) -> None:
     code = WRITER.replace("3_000_000", "300_000_000").replace("while True", "if True")
     writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     store = store_at(str(tmp_path))
-    while not list(tmp_path.rglob(".trawl-part-*")):
+    # Once it has written something, it has the lock; before, a sweep may come between.
+    while not any(part.stat().st_size for part in tmp_path.rglob(".trawl-part-*")):
         time.sleep(0.001)
     assert store.sweep("") == 0
     assert writer.wait() == 0
