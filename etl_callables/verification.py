@@ -221,7 +221,7 @@ def _read(store: Store, folder: _Folder) -> _Read:
     try:
         return read_manifest(store, folder.path)
     except Damaged as problem:
-        return _finding(folder, "damaged", store.url(folder.manifest), str(problem), [folder.manifest])
+        return _damaged(store, folder, folder.manifest, problem)
     except RetryLater as problem:
         return _unread(store, folder, folder.manifest, problem)
 
@@ -340,7 +340,7 @@ def _raw(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> Iterator[Findi
         yield _finding(folder, "no-raw", url, message, [listed])
         return
     except Stop as problem:
-        yield _finding(folder, "damaged", store.url(listed), str(problem), [listed])
+        yield _damaged(store, folder, listed, problem)
         return
     gone = [page for page in pages if page not in folder.files]
     if gone:
@@ -444,6 +444,12 @@ def _count(number: int, thing: str) -> str:
 
 def _finding(folder: _Folder, kind: Kind, url: str, message: str, keys: Iterable[str]) -> Finding:
     return Finding(kind, url, message, tuple(sorted(keys)), folder.path, folder.job, folder.window)
+
+
+def _damaged(store: Store, folder: _Folder, key: str, problem: Stop) -> Finding:
+    """What a reader said of a file, without what stands before the message anyway."""
+    url = store.url(key)
+    return _finding(folder, "damaged", url, str(problem).rpartition(f"{url} ")[2].rstrip("."), [key])
 
 
 def _unread(store: Store, folder: _Folder, key: str, problem: RetryLater) -> Finding:
