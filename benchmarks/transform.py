@@ -41,6 +41,12 @@ def measure(jobs: int) -> list[Table]:
     return [compare(POSTS)]
 
 
+AIM = 120_000
+"""Posts a second to reach, on a machine where the tutorial makes `WAS`."""
+
+WAS = 65_000
+
+
 def compare(posts: int) -> Table:
     """Every tool in a fresh process, in turns, over the same raw pages; medians."""
     ways = {
@@ -85,11 +91,21 @@ def compare(posts: int) -> Table:
             Target(
                 f"Trawl to {form}, {columns} columns",
                 speed[f"Trawl, {text}", form],
-                120_000,
+                AIM,
                 " posts/s",
                 at_least=True,
             )
             for columns, text in (("five", "tutorial's five columns"), ("all", "all 25 columns"))
+            for form in ("csv", "parquet")
+        ]
+        + [
+            Target(
+                f"Trawl to {form}, five columns, beside the tutorial",
+                speed["Trawl, tutorial's five columns", form] / base,
+                AIM / WAS,
+                " x",
+                at_least=True,
+            )
             for form in ("csv", "parquet")
         ],
         [
