@@ -73,7 +73,9 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
     try:
         pieces = parse_key(template)
     except ValueError as error:
-        faults.append(_brace_fault(str(error)))
+        template_of_airflow = "{{" in template or "{%" in template
+        message = "a key has no templates of Airflow" if template_of_airflow else str(error)
+        faults.append(_brace_fault(message))
         pieces = (template,)
     segments = template.split("/")
     if template.startswith("/"):
