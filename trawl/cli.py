@@ -8,11 +8,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from schemas.job import Job
 
 DEFECT = 3
 _PIPE = 160
@@ -151,26 +156,14 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fi
 
 @trawl.command(epilog=_example("trawl show team.covid"), short_help="Show what a job means and does next.")
 @click.argument("job", shell_complete=_jobs)
-@click.pass_context
-def show(context: click.Context, job: str) -> None:
+def show(job: str) -> None:
     """Show what JOB means: every value with its origin, its schedule, its next runs.
 
     JOB is a job's name (team.covid) or its file (pipelines/team/covid.yaml).
     """
-    from schemas.job import Job  # noqa: PLC0415  see the module's docstring
-    from trawl.showing import NoSuchJob, find, sheet  # noqa: PLC0415  see the module's docstring
+    from trawl.showing import sheet  # noqa: PLC0415  see the module's docstring
 
-    try:
-        found = find(job, Path("pipelines"))
-    except NoSuchJob as error:
-        raise click.ClickException(str(error)) from None
-    if isinstance(found, Job):
-        click.echo(sheet(found, width=_columns()), color=_colour())
-        return
-    from trawl.checking import printed  # noqa: PLC0415  see the module's docstring
-
-    click.echo(printed(found, _width()), color=_colour())
-    context.exit(1)
+    click.echo(sheet(_found(job), width=_columns()), color=_colour())
 
 
 @trawl.command(epilog=_example("trawl plan --base origin/main", "trawl plan --format markdown"))
@@ -201,6 +194,39 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
         raise click.ClickException(str(error)) from None
     click.echo(printed(made, as_format, now, _columns()), color=_colour(), nl=False)
     context.exit(0 if made.valid else 1)
+
+
+@trawl.command(
+    epilog=_example("trawl runs team.covid", "trawl runs team.covid --last 7 --format json"),
+    short_help="Show what the runs of a job did.",
+)
+@click.argument("job", shell_complete=_jobs)
+@click.option("--last", default=30, show_default=True, type=click.IntRange(1), help="How many runs.")
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For people, or for tools.",
+)
+def runs(job: str, last: int, as_format: str) -> None:
+    """Show what the runs of JOB did, by their manifests: posts, cost, duration, what was truncated.
+
+    Windows of the schedule that no run has covered are shown between them.
+    """
+    from trawl.history import as_json, lines_of, sheet  # noqa: PLC0415  see the module's docstring
+
+    found = _found(job)
+    with _explained():
+        from etl_callables.manifest import list_manifests  # noqa: PLC0415  see the module's docstring
+        from etl_callables.run import Run  # noqa: PLC0415  as above
+        from etl_callables.store import open_store  # noqa: PLC0415  as above
+        from trawl.connections import connections  # noqa: PLC0415  as above
+
+        store = open_store(found, Run(connection=connections(Path(found.root))))
+        lines = lines_of(found, list_manifests(store, found.id), last)
+    text = as_json(lines) if as_format == "json" else sheet(found, lines, found.bucket, _columns())
+    click.echo(text, color=_colour())
 
 
 @trawl.command(
@@ -317,6 +343,40 @@ def up(port: int) -> None:
         run(Path.cwd(), port)
     except CannotStart as error:
         raise click.ClickException(str(error)) from None
+
+
+def _found(name: str) -> Job:
+    """The job of a name or file; where it has problems they are printed, and the command ends with 1."""
+    from schemas.job import Job  # noqa: PLC0415  see the module's docstring
+    from trawl.showing import NoSuchJob, find  # noqa: PLC0415  as above
+
+    try:
+        found = find(name, Path("pipelines"))
+    except NoSuchJob as error:
+        raise click.ClickException(str(error)) from None
+    if isinstance(found, Job):
+        return found
+    from trawl.checking import printed  # noqa: PLC0415  for jobs with problems only
+
+    click.echo(printed(found, _width()), color=_colour())
+    raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What goes wrong where data moves, as a sentence and exit code 1."""
+    from etl_callables.errors import TrawlError  # noqa: PLC0415  see the module's docstring
+
+    try:
+        yield
+    except TrawlError as error:
+        raise click.ClickException(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {"", "etl_callables", "schemas", "trawl"}:
+            raise
+        raise click.ClickException(
+            f"{error.name} is missing, which runs jobs and reads buckets: pip install 'trawl[airflow]'"
+        ) from None
 
 
 def _colour() -> bool | None:

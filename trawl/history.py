@@ -1,0 +1,223 @@
+"""`trawl runs`: what the runs of a job did, from their manifests alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from itertools import pairwise
+from textwrap import wrap
+from typing import Final
+
+import click
+
+from etl_callables.cost import dollars, total
+from etl_callables.manifest import Manifest
+from schemas.counting import fires_between
+from schemas.job import Job
+from schemas.window import Window
+from schemas.words import printable
+from schemas.zone import zone
+from trawl.showing import span
+
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+HOLE: Final = "·"
+"""Stands in a sparkline for a window without a run."""
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_EXACT: Final = 10
+"""Seconds below which tenths of them say something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span between two runs that none has covered; `runs` is how many the schedule has there."""
+
+    window: Window
+    runs: int
+
+
+Line = Manifest | Gap
+
+
+def lines_of(job: Job, manifests: Iterable[Manifest], last: int | None = None) -> list[Line]:
+    """The runs by window, the newest `last` of them (None: all), and the gaps between the job's own.
+
+    Of a job that only runs when asked, no span is missed.
+    """
+    ordered = sorted(manifests, key=lambda one: (one.start, one.end, one.variant))
+    lines: list[Line] = [*(ordered[-last:] if last else ordered)]
+    own = [line for line in lines if isinstance(line, Manifest) and not line.variant]
+    gaps = [gap for before, after in pairwise(own) if (gap := _gap(job, before, after))]
+    return sorted([*lines, *gaps], key=lambda line: _window(line).start)
+
+
+def _gap(job: Job, before: Manifest, after: Manifest) -> Gap | None:
+    cron = job.schedule.cron
+    if cron is None or before.end >= after.start:
+        return None
+    runs = fires_between(cron, job.schedule.timezone, before.end, after.start)
+    return Gap(Window(before.end, after.start), runs) if runs else None
+
+
+def _window(line: Line) -> Window:
+    return line.window if isinstance(line, Gap) else Window(line.start, line.end)
+
+
+def sheet(job: Job, lines: Sequence[Line], bucket: str, width: int | None = None) -> str:
+    """A sparkline of posts a run, a table and a sum, at most `width` columns wide where words allow.
+
+    `bucket` is where the manifests were looked for. Styled; None of a width takes what it needs.
+    """
+    head = click.style(job.id, bold=True)
+    if not lines:
+        return f"{head}\nNo run has ended yet: there is no manifest of this job in {bucket}."
+    place = zone(job.schedule.timezone)
+    drawn = sparkline(lines)
+    if width is not None and len(drawn) > width:
+        drawn = drawn[-width:]  # the newest say most
+    table = [_cells(line, place) for line in lines]
+    wide = _wide(table)
+    if width is not None and max(map(len, map(click.unstyle, wide))) > width:
+        wide = _narrow(table)
+    summed = _sum(lines) if width is None else "\n".join(wrap(_sum(lines), max(20, width)))
+    return "\n".join([head, *([drawn] if drawn else []), *wide, summed])
+
+
+def sparkline(lines: Sequence[Line]) -> str:
+    """A block a run of the job's own, as high as its posts; `HOLE` for each run that is missing."""
+    own = [line for line in lines if isinstance(line, Gap) or not line.variant]
+    most = max((line.counts.kept for line in own if isinstance(line, Manifest)), default=0)
+    return "".join(
+        HOLE * line.runs if isinstance(line, Gap) else _block(line.counts.kept, most) for line in own
+    )
+
+
+def _block(posts: int, most: int) -> str:
+    """The lowest block is for no posts at all, so that few are never drawn as none."""
+    return BLOCKS[-(-posts * (len(BLOCKS) - 1) // most) if most else 0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A row. `alarm` is what a person should look at: why a run ended early, or that there was none."""
+
+    day: str
+    posts: str = ""
+    cost: str = ""
+    took: str = ""
+    alarm: str = ""
+
+
+def _cells(line: Line, place: tzinfo) -> _Cells:
+    if isinstance(line, Gap):
+        runs = "no run" if line.runs == 1 else f"no runs ({line.runs:,})"
+        return _Cells(day(line.window, place), alarm=runs)
+    name = day(Window(line.start, line.end), place)
+    return _Cells(
+        f"{name} {line.variant}" if line.variant else name,
+        f"{line.counts.kept:,}",
+        dollars(line.cost.usd) if line.cost else "-",
+        took(line.finished - line.started),
+        f"truncated: {printable(line.truncated)}" if line.truncated else "",
+    )
+
+
+def _wide(rows: Sequence[_Cells]) -> list[str]:
+    table = [_Cells("day", "posts", "cost", "took"), *rows]
+    widths = [max(len(getattr(row, name)) for row in table) for name in ("day", "posts", "cost", "took")]
+    lines = []
+    for row in table:
+        cells = (
+            row.day.ljust(widths[0]),
+            *map(str.rjust, (row.posts, row.cost, row.took), widths[1:]),
+            _warned(row.alarm),
+        )
+        lines.append("  ".join(("", *cells)).rstrip())
+    return lines
+
+
+def _narrow(rows: Sequence[_Cells]) -> list[str]:
+    lines = []
+    for row in rows:
+        lines.append(f"  {row.day}")
+        if row.posts:
+            cost = "" if row.cost == "-" else f", {row.cost}"
+            lines.append(f"    {_posts(row.posts)}{cost}, {row.took}")
+        if row.alarm:
+            lines.append(f"    {_warned(row.alarm)}")
+    return lines
+
+
+def _warned(text: str) -> str:
+    return click.style(text, fg="yellow") if text else ""
+
+
+def _posts(count: str) -> str:
+    return f"{count} post" if count == "1" else f"{count} posts"
+
+
+def _sum(lines: Sequence[Line]) -> str:
+    manifests = [line for line in lines if isinstance(line, Manifest)]
+    own = [manifest for manifest in manifests if not manifest.variant]
+    early = sum(manifest.truncated is not None for manifest in own)
+    missing = sum(line.runs for line in lines if isinstance(line, Gap))
+    cost = total(manifest.cost for manifest in manifests)
+    text = f"{_runs(len(own))}, {_posts(f'{sum(manifest.counts.kept for manifest in own):,}')}"
+    text += f", {early:,} truncated" if early else ""
+    text += f", {missing:,} missing" if missing else ""
+    by_hand = len(manifests) - len(own)
+    text += f"; {_runs(by_hand)} by hand beside them" if by_hand else ""
+    return f"{text}; {dollars(cost.usd)} in all" if cost else text
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run" if count == 1 else f"{count:,} runs"
+
+
+def day(window: Window, place: tzinfo) -> str:
+    """A window by the clocks of a zone, as short as it can be said: a day is one date."""
+    start, end = window.start.astimezone(place), window.end.astimezone(place)
+    if any(moment.time().replace(tzinfo=None).isoformat() != "00:00:00" for moment in (start, end)):
+        return span(window, place)
+    days = (end.date() - start.date()).days
+    return f"{start:%Y-%m-%d}" if days == 1 else f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+
+
+def took(span_of_time: timedelta) -> str:
+    """A duration as people say it: `4.2 s`, `3 min 20 s`, `1 h 05 min`."""
+    seconds = span_of_time.total_seconds()
+    if seconds < _EXACT:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
+    return f"{whole // _HOUR:,} h {whole % _HOUR // _MINUTE:02} min"
+
+
+def as_json(lines: Iterable[Line]) -> str:
+    """The same for tools: a list of runs and gaps by window; times in UTC, money in US dollars."""
+    return json.dumps(list(_values(lines)), indent=2, ensure_ascii=False)
+
+
+def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
+    for line in lines:
+        window = _window(line)
+        times = {"start": window.start.isoformat(), "end": window.end.isoformat()}
+        if isinstance(line, Gap):
+            yield {**times, "missing": line.runs}
+            continue
+        yield {
+            **times,
+            "run": line.run,
+            "variant": line.variant,
+            "posts": line.counts.kept,
+            "truncated": line.truncated,
+            "cost": line.cost.usd if line.cost else None,
+            "seconds": round((line.finished - line.started).total_seconds(), 3),
+            "object": line.object.url,
+        }
