@@ -15,7 +15,7 @@ from etl_callables.asking import Asked, Asking
 from etl_callables.cost import dollars
 from etl_callables.errors import Stop
 from etl_callables.post import Post, Skipped
-from etl_callables.run import Run, prefix
+from etl_callables.run import Kept, Run, prefix
 from etl_callables.selection import Selection
 from etl_callables.shares import shares
 from etl_callables.sources import Page, Request, Source, source_for
@@ -268,6 +268,7 @@ class _Progress:
         back = f", back to {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
         items = "1 item" if fetched == 1 else f"{fetched:,} items"
         self._run.log.info("page %d: %s, %s%s", self.pages, items, total, back)
+        self._run.watch(Kept(self.pages, kept, oldest, selection.tally.newest))
 
 
 def _noting(

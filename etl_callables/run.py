@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.job import Job
 from schemas.key import render_key
@@ -26,6 +26,19 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class Kept(NamedTuple):
+    """How far an extract is: pages and posts kept, and the creation times of the earliest and latest post."""
+
+    pages: int
+    posts: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+def _nobody(kept: Kept) -> None:
+    """Nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One execution over one window.
@@ -34,7 +47,8 @@ class Run:
     `variant` is empty for the job's own runs; a manual run that changes the query, the limit or
     the window gets a slug here, and writes beside the job's own objects, never over them.
     `connection` resolves a connection's name to its values and raises LookupError; `now` is the
-    clock and `sleep` lets seconds pass on it; `log` takes lines for a person.
+    clock and `sleep` lets seconds pass on it; `log` takes lines for a person. `watch` is told after
+    each page that is kept, and may raise to stop there: the next execution goes on after it.
     """
 
     id: str = "cli"
@@ -43,6 +57,7 @@ class Run:
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("trawl"))
+    watch: Callable[[Kept], None] = _nobody
 
 
 def prefix(job: Job, window: Window, run: Run) -> str:

@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that all of them start fast.
 
-Exit codes: 0 fine, 1 something the person wrote, 2 a wrong command line, 3 a defect of Trawl.
+Exit codes: 0 fine, 1 something the person wrote, 2 a wrong command line, 3 a defect of Trawl;
+130 for a run that Ctrl-C stopped, as shells expect.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from schemas.job import Job
 
 DEFECT = 3
+INTERRUPTED = 130
 _PIPE = 160
 
 
@@ -197,6 +199,35 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
 
 
 @trawl.command(
+    epilog=_example("trawl run team.covid", "trawl run team.covid --start 2021-07-05 --end 2021-07-08"),
+    short_help="Run a job here, without Airflow.",
+)
+@click.argument("job", shell_complete=_jobs)
+@click.option("--start", metavar="TIME", help="Where its window begins: 2021-07-05, 2021-07-05T06:00Z …")
+@click.option("--end", metavar="TIME", help="Where it ends, not included.")
+@click.pass_context
+def run(context: click.Context, job: str, start: str | None, end: str | None) -> None:
+    """Run JOB here, without Airflow: its last complete window, or the one given.
+
+    A window of the schedule's own writes the job's object; any other one writes beside it. Ctrl-C stops
+    it with 130, and run again it goes on. Connections come from AIRFLOW_CONN_… or the project's Airflow.
+    """
+    from etl_callables.errors import NothingToDo  # noqa: PLC0415  see the module's docstring
+
+    found = _found(job)
+    try:
+        with _explained():
+            from trawl.running import run_job  # noqa: PLC0415  see the module's docstring
+
+            click.echo(run_job(found, start, end, sys.stderr, lambda: shutil.get_terminal_size().columns))
+    except NothingToDo as error:
+        click.echo(f"{error}; give --start and --end", err=True)
+    except KeyboardInterrupt:
+        click.echo("stopped; what is fetched is kept: run the same again, and it goes on", err=True)
+        context.exit(INTERRUPTED)
+
+
+@trawl.command(
     epilog=_example("trawl runs team.covid", "trawl runs team.covid --last 7 --format json"),
     short_help="Show what the runs of a job did.",
 )
@@ -365,10 +396,12 @@ def _found(name: str) -> Job:
 @contextmanager
 def _explained() -> Iterator[None]:
     """What goes wrong where data moves, as a sentence and exit code 1."""
-    from etl_callables.errors import TrawlError  # noqa: PLC0415  see the module's docstring
+    from etl_callables.errors import NothingToDo, TrawlError  # noqa: PLC0415  see the module's docstring
 
     try:
         yield
+    except NothingToDo:
+        raise
     except TrawlError as error:
         raise click.ClickException(str(error)) from None
     except ModuleNotFoundError as error:
