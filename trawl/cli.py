@@ -261,6 +261,39 @@ def runs(job: str, last: int, as_format: str) -> None:
 
 
 @trawl.command(
+    epilog=_example("trawl verify", "trawl verify s3://my-bucket --repair"),
+    short_help="Compare buckets with their manifests.",
+)
+@click.argument("names", nargs=-1, metavar="[BUCKET or JOB]...", shell_complete=_jobs)
+@click.option("--repair", is_flag=True, help="Make objects again from raw pages, remove leftovers.")
+@click.option("--connection", metavar="NAME", help="The AWS connection for the buckets named.")
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For people, or for tools.",
+)
+@click.pass_context
+def verify(
+    context: click.Context, names: tuple[str, ...], connection: str | None, as_format: str, *, repair: bool
+) -> None:
+    """Read every object and say what is not as its manifest says.
+
+    Finds objects that are missing, changed, or known to no manifest, raw pages that are gone, and what
+    runs left behind. Without BUCKET or JOB, those of all jobs. Ends with 1 where anything is wrong.
+    """
+    with _explained():
+        from trawl.verifying import verify_named  # noqa: PLC0415  see the module's docstring
+
+        text, summary, wrong = verify_named(names, connection, as_format, repair=repair)
+    if text:
+        click.echo(text, color=_colour())
+    click.echo(summary, err=True)
+    context.exit(1 if wrong else 0)
+
+
+@trawl.command(
     epilog=_example("trawl docs limit", "trawl docs twitter"),
     short_help="Print the reference, or a part of it.",
 )
