@@ -198,6 +198,31 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
     context.exit(0 if made.valid else 1)
 
 
+@trawl.command(epilog=_example("trawl preview team.covid", "trawl preview team.covid --posts 20"))
+@click.argument("job", shell_complete=_jobs)
+@click.option("--posts", default=5, show_default=True, type=click.IntRange(1, 100), help="How many to show.")
+def preview(job: str, posts: int) -> None:
+    """Fetch a few posts of JOB now, and write nothing.
+
+    Shows how many there are where the source can count, the first of them, and how full each column is.
+    A source that charges charges for this too.
+    """
+    from etl_callables.errors import NothingToDo  # noqa: PLC0415  see the module's docstring
+
+    found = _found(job)
+    try:
+        with _explained():
+            from etl_callables.run import Run  # noqa: PLC0415  see the module's docstring
+            from trawl.connections import connections  # noqa: PLC0415  as above
+            from trawl.sampling import sample, sheet, window_of  # noqa: PLC0415  as above
+
+            window = window_of(found, datetime.now(UTC))
+            seen = sample(found, window, Run(connection=connections(Path(found.root))), posts)
+    except NothingToDo as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(sheet(found, seen, posts, _width()), color=_colour())
+
+
 @trawl.command(
     epilog=_example("trawl run team.covid", "trawl run team.covid --start 2021-07-05 --end 2021-07-08"),
     short_help="Run a job here, without Airflow.",
