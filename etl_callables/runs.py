@@ -70,7 +70,6 @@ class Runs:
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._count = 0
-        self._hashes: list[np.ndarray[Any, np.dtype[np.int64]]] = []
         self._runs: list[_Run] = []
         self._sorter = ThreadPoolExecutor(1, thread_name_prefix="trawl-sort")
         self._sorting: Future[_Run] | None = None
@@ -87,7 +86,6 @@ class Runs:
             return
         keys = zip(batch["platform"].to_pylist(), batch["id"].to_pylist(), strict=True)
         hashes = np.fromiter(map(hash, keys), np.int64, batch.num_rows)
-        self._hashes.append(hashes)
         sequence = np.arange(self._count, self._count + batch.num_rows, dtype=np.int64)
         self._count += batch.num_rows
         arrays = [batch[name] for name in self._names]
@@ -111,6 +109,8 @@ class Runs:
                 self._runs.append(_sorted(rest))
         losers = self._losers()
         self.duplicates = len(losers)
+        # What sorting took is let go before whoever writes the rows wants as much again.
+        pa.default_memory_pool().release_unused()
         for batch in _merged(self._runs):
             rows = batch
             if len(losers):
@@ -140,16 +140,17 @@ class Runs:
 
         The hashes of all rows, eight bytes each, say which few could be; those are compared in full.
         """
-        none = np.empty(0, np.int64)
-        if not self._hashes:
-            return none
-        hashes = np.concatenate(self._hashes)
-        self._hashes = []
+        hashes = np.empty(self._count, np.int64)
+        place = 0
+        for run in self._runs:
+            for batch in _batches(run, ["_hash"]):
+                hashes[place : place + batch.num_rows] = batch["_hash"].to_numpy()
+                place += batch.num_rows
         hashes.sort()
         twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         del hashes
         if not len(twice):
-            return none
+            return twice
         names = ["platform", "id", "_seq"]
         found = []
         for run in self._runs:
