@@ -364,6 +364,36 @@ def sources(as_format: str, *, ask: bool) -> None:
 
 
 @trawl.command(
+    epilog=_example("trawl doctor", "trawl doctor team.covid"),
+    short_help="Say whether this machine can run the jobs.",
+)
+@click.argument("job", required=False, default="", shell_complete=_jobs)
+@click.pass_context
+def doctor(context: click.Context, job: str) -> None:
+    """Say whether this machine can run the jobs here, or JOB, and what to do where it cannot.
+
+    Looks at Python, Airflow, folders and connections, writes and deletes a small object in each bucket,
+    and asks each source whether it answers. Ends with 1 where anything is red.
+    """
+    from schemas.reading import read_jobs  # noqa: PLC0415  see the module's docstring
+
+    found = _found(job) if job else None
+    root = Path(found.root) if found else Path.cwd()
+    reading = read_jobs(root / "pipelines")
+    red = False
+    with _explained():
+        from etl_callables.run import Run  # noqa: PLC0415  see the module's docstring
+        from trawl.connections import connections  # noqa: PLC0415  as above
+        from trawl.health import findings, line  # noqa: PLC0415  as above
+
+        run = Run(connection=connections(root))
+        for finding in findings(reading, [found] if found else reading.jobs, root, run):
+            red = red or bool(finding.remedy)
+            click.echo(line(finding, _width()), color=_colour())
+    context.exit(1 if red else 0)
+
+
+@trawl.command(
     epilog=_example("trawl schema --into .", "trawl schema > scrape_job.schema.json"),
     short_help="Print the schema, or set an editor up.",
 )

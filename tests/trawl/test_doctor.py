@@ -1,0 +1,192 @@
+"""The doctor looks at everything that a run needs, says what to do where it is red, and leaves nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from etl_callables.errors import RetryLater, Stop
+from etl_callables.run import Run
+from etl_callables.store import Entry
+from etl_callables.store_local import LocalStore
+from schemas.reading import Reading, read_jobs
+from tests.trawl.jobs import job
+from trawl.cli import trawl
+from trawl.connections import connections
+from trawl.health import Finding, airflow, bucket, findings, line, python
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMED = """source: hackernews
+query: covid
+source_connection: hn_team
+bucket: ./bucket
+key: '{job}/{date}.csv'
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the loader and the archive's example job, with the working directory in it."""
+    examples = tmp_path / "pipelines" / "examples"
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    shutil.copytree(ROOT / "pipelines" / "examples" / "covid_archive", examples / "covid_archive")
+    shutil.copy(ROOT / "pipelines" / "examples" / "covid_archive.yaml", examples)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def doctor(*arguments: str) -> Result:
+    return CliRunner().invoke(trawl, ["doctor", *arguments], catch_exceptions=False)
+
+
+def found(root: Path, environment: dict[str, str], answer: str = "answers (5 ms)") -> dict[str, Finding]:
+    reading = read_jobs(root / "pipelines")
+    run = Run(connection=connections(root, environment))
+    return {one.what: one for one in findings(reading, reading.jobs, root, run, lambda _: answer)}
+
+
+@pytest.mark.parametrize("arguments", [[], ["examples.covid_archive"]])
+def test_where_all_is_well_each_line_is_ok_and_nothing_is_left(project: Path, arguments: list[str]) -> None:
+    result = doctor(*arguments)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [text[:3] for text in lines] == ["ok "] * 5
+    assert lines[2:] == [
+        "ok   pipelines: 1 job",
+        "ok   dags: the loader is here",
+        "ok   bucket ./bucket: can be written, read, listed and deleted below _trawl/examples.covid_archive",
+    ]
+    assert not list((project / "bucket").rglob("*"))
+
+
+def test_what_is_red_ends_with_one_and_says_what_to_do(project: Path) -> None:
+    shutil.rmtree(project / "dags")
+    (project / "pipelines" / "bad.yaml").write_text("querry: x\n")
+    result = doctor()
+    assert result.exit_code == 1
+    assert "red  pipelines: 1 job, 1 file with problems\n     trawl check\n" in result.stdout
+    assert "red  dags: there is no scrape_jobs.py\n     copy the folder dags" in result.stdout
+
+
+def test_a_connection_that_nobody_knows_is_red_with_its_variable(project: Path) -> None:
+    (project / "pipelines" / "hn.yaml").write_text(NAMED)
+    missing = found(project, {})["connection hn_team"]
+    assert missing.found == "nobody knows it, and pipelines/hn.yaml names it"
+    assert missing.remedy.endswith("or set AIRFLOW_CONN_HN_TEAM")
+    there = found(project, {"AIRFLOW_CONN_HN_TEAM": "http://:secret@"})["connection hn_team"]
+    assert (there.found, there.remedy) == ("is there", "")
+    broken = found(project, {"AIRFLOW_CONN_HN_TEAM": "secret"})["connection hn_team"]
+    assert (broken.found, "secret" in broken.remedy) == ("cannot be read", False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "red"),
+    [("answers (5 ms)", False), ("in trouble (HTTP 503)", True), ("no answer (refused)", True)],
+)
+def test_each_source_is_asked(project: Path, answer: str, red: bool) -> None:
+    (project / "pipelines" / "hn.yaml").write_text(NAMED)
+    one = found(project, {}, answer)["hackernews via algolia"]
+    assert (one.found, bool(one.remedy)) == (answer, red)
+    assert "archive via files" not in found(project, {}), "files have no address"
+
+
+def test_each_bucket_is_looked_at_once_for_all_who_share_it(tmp_path: Path) -> None:
+    jobs = [
+        job(id=name, root=str(tmp_path), bucket=place, bucket_connection=connection)
+        for name, place, connection in (
+            ("a", "./one", None),
+            ("b", "./one", None),
+            ("c", "./two", None),
+            ("d", f"file://{tmp_path}/one", None),
+        )
+    ]
+    run = Run()
+    seen = list(findings(Reading(tuple(jobs), (), 4), jobs, tmp_path, run, lambda _: ""))
+    assert [one.what for one in seen if one.what.startswith("bucket")] == ["bucket ./one", "bucket ./two"]
+
+
+def test_a_bucket_that_cannot_be_written_says_why(tmp_path: Path) -> None:
+    (tmp_path / "bucket").write_text("a file, no folder")
+    one = bucket(job(root=str(tmp_path)), Run())
+    assert one.found == "cannot be written"
+    assert str(tmp_path) in one.remedy
+
+
+class Faulty:
+    """A bucket in which one thing goes wrong."""
+
+    def __init__(self, root: Path, step: str) -> None:
+        self._store = LocalStore(root)
+        self._step = step
+
+    def _fails(self, step: str) -> None:
+        if self._step == step:
+            raise RetryLater(f"{step} is down")
+
+    def write(self, key: str, data: bytes) -> None:
+        self._fails("written")
+        self._store.write(key, data)
+
+    def read(self, key: str) -> bytes:
+        self._fails("read")
+        return self._store.read(key) if self._step != "changed" else b"something else"
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        self._fails("listed")
+        return self._store.list(folder) if self._step != "hidden" else iter(())
+
+    def delete(self, keys: Iterable[str]) -> None:
+        self._fails("deleted")
+        self._store.delete(keys)
+
+
+@pytest.mark.parametrize("step", ["written", "read", "listed", "deleted"])
+def test_what_a_bucket_refuses_is_named_and_what_was_written_is_taken_away(tmp_path: Path, step: str) -> None:
+    def opened(*_: Any) -> Any:
+        return Faulty(tmp_path / "bucket", step)
+
+    one = bucket(job(), Run(), opened)
+    assert (one.found, one.remedy) == (f"cannot be {step}", f"{step} is down")
+    left = [path for path in (tmp_path / "bucket").rglob("*") if path.is_file()]
+    assert len(left) == (1 if step == "deleted" else 0)
+
+
+@pytest.mark.parametrize("step", ["changed", "hidden"])
+def test_a_bucket_that_gives_something_else_back_is_red(tmp_path: Path, step: str) -> None:
+    one = bucket(job(), Run(), lambda *_: Faulty(tmp_path, step))  # type: ignore[arg-type]
+    assert one.found == "does not give back what it was given"
+    assert one.remedy
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_bucket_that_cannot_be_opened_is_red() -> None:
+    def refused(*_: Any) -> Any:
+        raise Stop("There is no connection.")
+
+    assert bucket(job(), Run(), refused) == Finding(
+        "bucket ./bucket", "cannot be opened", "There is no connection."
+    )
+
+
+@pytest.mark.parametrize(
+    ("running", "red"), [((3, 10, 14), True), ((3, 11, 0), False), ((3, 13, 9), False), ((3, 14, 0), True)]
+)
+def test_only_a_python_that_trawl_runs_on_is_ok(running: tuple[int, ...], red: bool) -> None:
+    assert bool(python(running).remedy) == red
+    assert not python(sys.version_info[:3]).remedy
+
+
+def test_the_airflow_of_the_tests_is_the_one_wanted() -> None:
+    assert airflow().remedy == ""
+
+
+def test_lines_stand_on_narrow_terminals() -> None:
+    text = click.unstyle(line(Finding("bucket s3://b", "cannot be read " * 5, "do this " * 9), 40))
+    assert max(map(len, text.splitlines())) <= 40
