@@ -12,6 +12,7 @@ import pytest
 
 from schemas.job import Job
 from schemas.reading import read_job
+from trawl.cli import trawl
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,3 +76,8 @@ def test_the_job_at_its_top_is_valid(tmp_path: Path) -> None:
     path.write_text(text)
     job = read_job(path, tmp_path)
     assert isinstance(job, Job), [str(problem) for problem in job]
+
+
+def test_it_names_every_command_and_no_other() -> None:
+    named = set(re.findall(r"`trawl ([a-z]+)", README.partition("## Commands")[2].partition("\n## ")[0]))
+    assert named == set(trawl.commands)
