@@ -31,6 +31,9 @@ _ABANDONED: Final = timedelta(days=1)
 
 _DELETE_AT_ONCE: Final = 1000
 
+_CONNECTIONS: Final = 16
+"""As many as verification reads objects at a time; botocore's own bound is 10."""
+
 _COPY_AT_ONCE: Final = 5 << 30
 """Bytes that one request may copy; above, s3fs copies part by part."""
 
@@ -201,6 +204,7 @@ def client(connection: str | None, run: Run) -> Any:
             "retries": {"max_attempts": 3, "mode": "standard"},
             "connect_timeout": 5,
             "read_timeout": 30,
+            "max_pool_connections": _CONNECTIONS,
         },
         **(_credentials(connection, run) if connection else {}),
     )

@@ -26,6 +26,8 @@ _ELSEWHERE: Final = {
 }  # fmt: skip
 _NO_KEY: Final = {"404", "NoSuchKey", "NotFound"}
 _SERVER_FAULT: Final = 500
+_WORDLESS: Final = "400"
+"""What is left of an error's code where S3 may send no body, which is so of every HEAD."""
 
 _HOW_TO_GIVE_KEYS: Final = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine an instance role, "
@@ -67,6 +69,11 @@ def explain_code(code: str, message: str, action: str, url: str, status: int = 0
         )
     if code in _EXPIRED:
         return Stop(f"The AWS credentials for {bucket} have expired ({said}): renew them.")
+    if code == _WORDLESS:
+        return Stop(
+            f"S3 refuses {action} on {url} without a word ({said}), as where credentials have expired: "
+            "renew them."
+        )
     if code in _UNKNOWN_KEYS:
         return Stop(f"AWS does not accept the credentials for {bucket} ({said}): {_HOW_TO_GIVE_KEYS}.")
     if code == "RequestTimeTooSkewed":

@@ -295,6 +295,7 @@ def test_a_refusal_names_the_action_and_the_place(endpoint: str, monkeypatch: py
         ("InternalError", 500, RetryLater),
         ("SomethingNew", 502, RetryLater),
         ("ExpiredToken", 400, Stop),
+        ("400", 400, Stop),
         ("RequestTimeTooSkewed", 403, Stop),
         ("PermanentRedirect", 301, Stop),
         ("AccessDenied", 403, Stop),
