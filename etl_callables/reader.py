@@ -24,7 +24,7 @@ def read_posts(where: str, *, connection: str | None = None, run: Run | None = N
     ordinary AWS chain applies. Raises Missing, Stop and RetryLater.
     """
     bucket, _, key = where.rpartition("/")
-    name, compression = _format(key)
+    name, compression = format_of(key)
     if not bucket:
         bucket = "/" if where.startswith("/") else "."
     store = store_at(bucket, connection=connection, run=run)
@@ -37,7 +37,8 @@ def read_frame(where: str, *, connection: str | None = None, run: Run | None = N
     return read_posts(where, connection=connection, run=run).to_pandas()
 
 
-def _format(key: str) -> tuple[str, str | None]:
+def format_of(key: str) -> tuple[str, str | None]:
+    """The format and the compression that a name's suffix says; Stop where it says no format."""
     stem, compression = key, None
     for suffix, name in _SUFFIXES.items():
         if key.endswith(suffix):

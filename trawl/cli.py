@@ -319,6 +319,43 @@ def verify(
 
 
 @trawl.command(
+    epilog=_example(
+        "trawl read s3://my-bucket/covid.csv | head -n 3", "trawl read bucket/covid.csv --into a.parquet"
+    ),
+    short_help="Print or convert an object, exactly.",
+)
+@click.argument("url")
+@click.option(
+    "--into", metavar="FILE", type=click.Path(path_type=Path), help="Write a file; its suffix is its format."
+)
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice(["jsonl", "csv", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="What to print.",
+)
+@click.option("--connection", metavar="NAME", help="The AWS connection for the bucket.")
+def read(url: str, into: Path | None, as_format: str, connection: str | None) -> None:
+    """Print the posts of an object with the exact text that was scraped, or convert them.
+
+    URL is an object that a job wrote (s3://bucket/key, file:///folder/key) or a local file. What is
+    escaped in CSV for spreadsheets is undone.
+    """
+    with _explained():
+        from trawl.reading import convert, print_posts  # noqa: PLC0415  see the module's docstring
+
+        if into is not None:
+            count = convert(url, into, connection)
+            click.echo(f"wrote {count:,} post{'' if count == 1 else 's'} to {into}", err=True)
+            return
+        if as_format == "parquet" and sys.stdout.isatty():
+            raise click.UsageError("Parquet is not for terminals: redirect it, or name a file with --into")
+        print_posts(url, as_format, sys.stdout.buffer, connection)
+
+
+@trawl.command(
     epilog=_example("trawl docs limit", "trawl docs twitter"),
     short_help="Print the reference, or a part of it.",
 )
