@@ -84,7 +84,6 @@ _NO_SOURCES: Final = {
     "facebook": "it shows pages only to who has logged in, which snscrape's module does not do",
     "instagram": "it shows profiles only to who has logged in, which snscrape's module does not do",
     "vkontakte": "nobody has tried snscrape's module against what it answers today",
-    "weibo": "it gives times such as 5 minutes ago, in which no window can be held",
 }
 """What snscrape has a module for and this project no source, and why."""
 
@@ -134,6 +133,7 @@ _OPTIONS: Final = {
     "files": "which files to read",
     "server": "which server to ask",
     "channel": "which channel to read",
+    "user": "whose posts to read",
 }
 
 

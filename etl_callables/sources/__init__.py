@@ -26,6 +26,7 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "x-api": "etl_callables.sources.twitter_x_api",
         "snscrape": "etl_callables.sources.twitter_snscrape",
     },
+    "weibo": {"snscrape": "etl_callables.sources.weibo_snscrape"},
     "youtube": {"api": "etl_callables.sources.youtube_api"},
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""

@@ -90,6 +90,11 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
         "X's public search, without a login",
         note="X has refused searches without a login since 2023.",
     ),
+    ("weibo", "snscrape"): Facts(
+        "the posts of a user, as m.weibo.cn shows them",
+        note="Weibo has refused most questions without a login since August 2025.",
+        home="https://m.weibo.cn",
+    ),
     ("youtube", "api"): Facts(
         "videos found by a search, or the comments of a video",
         connection="an API key as its password",

@@ -42,6 +42,7 @@ EXAMPLES = {
     ("rss", "feed"): "news_feeds",
     ("telegram", "snscrape"): "telegram_channel",
     ("twitter", "x-api"): "x_api",
+    ("weibo", "snscrape"): "weibo_user",
     ("youtube", "api"): "youtube_search",
 }
 """Of each provider an example job; X refuses snscrape, so there is none of that."""

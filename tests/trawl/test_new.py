@@ -29,6 +29,7 @@ LEAST = {
     "rss": ["--set", "options.feeds=[https://example.org/feed.xml]"],
     "telegram": ["--set", "options.channel=telegram"],
     "twitter": ["--query", "covid"],
+    "weibo": ["--set", "options.user=1234567890"],
     "youtube": ["--query", "open data", "--set", "source_connection=youtube"],
 }
 """What a job of each source needs besides a bucket."""

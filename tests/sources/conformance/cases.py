@@ -17,6 +17,7 @@ MODULES = {
     ("telegram", "snscrape"): "telegram_snscrape",
     ("twitter", "x-api"): "twitter_x_api",
     ("twitter", "snscrape"): "twitter_snscrape",
+    ("weibo", "snscrape"): "weibo_snscrape",
     ("youtube", "api"): "youtube_api",
 }
 """(source, via) -> module of this folder."""
