@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,7 +202,11 @@ def client(connection: str | None, run: Run) -> Any:
         use_listings_cache=False,
         skip_instance_cache=True,
         config_kwargs={
-            "retries": {"max_attempts": 3, "mode": "standard"},
+            # As AWS's own variables would have it, where a person set them.
+            "retries": {
+                "max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "3")),
+                "mode": os.environ.get("AWS_RETRY_MODE", "standard"),
+            },
             "connect_timeout": 5,
             "read_timeout": 30,
             "max_pool_connections": _CONNECTIONS,

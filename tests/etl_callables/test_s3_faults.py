@@ -24,7 +24,7 @@ from schemas.job import Job
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets
 from tests.servers.faulty_s3 import Answer, FaultyS3, HalfAnswer, ResetAfter, Silence, Trouble
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3-faults")]
+pytestmark = pytest.mark.slow
 
 OBJECT = "posts/2021-07-05.csv"
 FOLDER = prefix(job(""), WINDOW, a_run())
@@ -131,6 +131,7 @@ def test_from_whichever_request_on_s3_fails_the_next_run_repairs(
     s3: FaultyS3,
     ours: Job,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     *,
     old: bool,
     what: Answer | ResetAfter,
@@ -142,6 +143,7 @@ def test_from_whichever_request_on_s3_fails_the_next_run_repairs(
 
     Until then there is the old object, whole, or the new one, or none; `every` so many requests are tried.
     """
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")  # it is the last try that counts
     old_bytes = None
     store = open_store(ours, a_run())
     if old:
