@@ -160,12 +160,13 @@ def test_from_whichever_request_on_s3_fails_the_next_run_repairs(
         if old:
             run(ours, extracted(ours, a_run(), [tweets(range(1, 5))]))
         found = extracted(ours, a_run(), [tweets(range(1, 9))])
-        s3.troubles = [Trouble("", "", what, after=number)]
+        trouble = Trouble("", "", what, after=number)
+        s3.troubles = [trouble]
         caplog.clear()
         problem = failure(ours, found)
         s3.troubles = []
-        if problem is None:  # only leftovers were at stake
-            assert "leftovers could not be removed" in caplog.text
+        if problem is None:  # only leftovers were at stake, or the run needed fewer requests than the first
+            assert "leftovers could not be removed" in caplog.text or trouble.met <= number
         else:
             assert isinstance(problem, consequence)
             assert re.search(said, str(problem)), problem

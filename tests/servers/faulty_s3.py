@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -134,18 +134,20 @@ class _Handler(BaseHTTPRequestHandler):
                 self._pass_on(self.rfile.read(length), what)
 
     def _pass_on(self, body: bytes, what: HalfAnswer | Silence | None) -> None:
-        real = http.client.HTTPConnection("127.0.0.1", self.server.real)
         headers = {key: value for key, value in self.headers.items() if key.lower() != "expect"}
         try:
-            real.request(self.command, self.path, body, headers)
-            found = real.getresponse()
-            data = found.read()
-        except OSError:  # the real one has ended, and with it the test that asked
+            with closing(http.client.HTTPConnection("127.0.0.1", self.server.real)) as real:
+                real.request(self.command, self.path, body, headers)
+                with real.getresponse() as found:
+                    data = found.read()
+        except (
+            OSError,
+            http.client.HTTPException,
+        ):  # the real one has ended, and with it the test that asked
             self._reset()
             return
         said = {key: value for key, value in found.getheaders() if key.lower() not in NOT_PASSED_ON}
         size = int(found.getheader("Content-Length") or len(data))
-        real.close()
         if isinstance(what, Silence):
             self._reset()
         elif isinstance(what, HalfAnswer):
