@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (
             OSError,
             http.client.HTTPException,
-        ):  # the real one has ended, and with it the test that asked
+        ):  # the real one ended with its test
             self._reset()
             return
         said = {key: value for key, value in found.getheaders() if key.lower() not in NOT_PASSED_ON}
