@@ -38,8 +38,9 @@ _BODIES: Final = 1000
 _BYTES: Final = 1 << 20
 _DETAIL: Final = 200
 _SEARCH: Final = b'"search_by_raw_query"'
-"""In every page of X's own search and, quotes inside a text being escaped, in no text."""
+"""In every page of X's own search; elsewhere only where it is a whole text."""
 _PAGE: Final = b'{"trawl_page":'
+_NO_PAGE: Final = Skipped("unknown-shape", "no page of a search")
 _DEEP: Final = Skipped("broken-json", "pages inside pages, too deep to be read")
 _ONLY: Final = b'{"trawl_only":'
 
@@ -97,7 +98,9 @@ def _other(body: bytes, fetched_at: datetime) -> list[Post | Skipped]:
     if body.startswith(_PAGE):
         return _wrapped(body)
     if _SEARCH in body:
-        return list(source_for("twitter", "snscrape").posts(body, fetched_at))
+        items = list(source_for("twitter", "snscrape").posts(body, fetched_at))
+        if items != [_NO_PAGE]:
+            return items
     try:
         found = x_api_v2.read_page(body, fetched_at)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
