@@ -104,6 +104,7 @@ def test_however_posts_lie_all_are_found_or_what_is_missing_is_told(
     # A search that ends after 500 of one moment may have come to its end there: that cannot be known.
     assert bool(told) <= (most >= min(depth, 500)), "nothing is called missing that a search can reach"
     assert [page.cursor is None for page in pages] == [False] * (len(pages) - 1) + [True]
+    # The first question and the eight that the rest of the window is divided among, then the pages.
     assert len(shelf.asked) <= 9 + 1.5 * (len(times) / 100) + 300 * (len(times) > 300)
     number = random.randrange(len(pages))
     if pages[number].cursor is not None:
