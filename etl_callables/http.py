@@ -246,7 +246,7 @@ class Client:
 
         Raises RetryLater and Stop.
         """
-        return self._ask(_Question("GET", self._url(path), params, headers), accept, as_json=False)
+        return self._ask(_Question("GET", self._url(path), params, headers), accept, None)
 
     def get_json(
         self,
@@ -255,9 +255,13 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
+        read: Callable[[bytes], Any] | None = None,
     ) -> Answer:
-        """As `get`, known to be whole JSON, which is in the answer's `value`."""
-        return self._ask(_Question("GET", self._url(path), params, headers), accept, as_json=True)
+        """As `get`, known to be whole JSON, which is in the answer's `value`.
+
+        `read` makes the value of the body instead, and raises ValueError where that is no whole JSON.
+        """
+        return self._ask(_Question("GET", self._url(path), params, headers), accept, read or decode)
 
     def post_json(
         self,
@@ -270,15 +274,17 @@ class Client:
     ) -> Answer:
         """The JSON answer to a POST of `data`, as JSON or, with `form`, as a form; for logins."""
         sent = {"data": data} if form else {"json": data}
-        return self._ask(_Question("POST", self._url(path), None, headers, sent), accept, as_json=True)
+        return self._ask(_Question("POST", self._url(path), None, headers, sent), accept, decode)
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.base}{path}"
 
-    def _ask(self, question: _Question, accept: Collection[int], *, as_json: bool) -> Answer:
+    def _ask(
+        self, question: _Question, accept: Collection[int], read: Callable[[bytes], Any] | None
+    ) -> Answer:
         def once() -> Answer:
             self._pace()
-            return self._judged(self._send(question), accept, as_json=as_json)
+            return self._judged(self._send(question), accept, read)
 
         return persist(once, self.run)
 
@@ -337,8 +343,8 @@ class Client:
             _shown(str(response.url)),
         )
 
-    def _judged(self, answer: Answer, accept: Collection[int], *, as_json: bool) -> Answer:
-        """The answer, with its JSON if that was asked for; or raised, what it means."""
+    def _judged(self, answer: Answer, accept: Collection[int], read: Callable[[bytes], Any] | None) -> Answer:
+        """The answer, with the value that is read in its JSON if any is; or raised, what it means."""
         now = self.run.now()
         if answer.status not in accept:
             if self.judge is not None:
@@ -347,7 +353,7 @@ class Client:
             if problem is not None:
                 raise problem
         self._closed = exhausted(answer.headers, now)
-        if not as_json or (answer.status in accept and "json" not in answer.kind):
+        if read is None or (answer.status in accept and "json" not in answer.kind):
             return answer
         if "json" not in answer.kind:
             raise Stop(
@@ -356,7 +362,7 @@ class Client:
                 f" {answer.url} is not its address."
             )
         try:
-            return replace(answer, value=decode(answer.body))
+            return replace(answer, value=read(answer.body))
         except ValueError as problem:
             raise RetryLater(f"{self.name} sent something that is no whole JSON ({problem}).") from problem
 

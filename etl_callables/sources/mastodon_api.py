@@ -16,14 +16,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.http import Client, one_line, rate_of, version
-from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
-from etl_callables.sources.fields import count, identifier, items_of, moment, needed, text
-from etl_callables.sources.markup import plain
+from etl_callables.sources.fields import identifier, needed, text
+from etl_callables.sources.mastodon_items import PLATFORM, Ends, brief, ends, posts
 from etl_callables.verdict import Answer, Service, said
 
-PLATFORM: Final = "mastodon"
 REPEATS: Final = True
 
 RATE: Final = (300, 300.0)
@@ -61,11 +59,12 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         asked = {"limit": _SIZE, **parameters}
         earliest = request.window.start - LATE
         while True:
-            answer = client.get_json(path, {**asked, "max_id": before} if before else asked)
-            found = _statuses(answer.value)
-            if found is None:
+            answer = client.get_json(path, {**asked, "max_id": before} if before else asked, read=ends)
+            page: Ends | None = answer.value
+            if page is None:
                 raise RetryLater(f"{timeline.server} sent no page of posts.")
-            following = None if _is_over(found, earliest) else _older(answer.headers.get("link", ""), found)
+            is_over = page.newest is not None and page.newest < earliest
+            following = None if is_over else _older(answer.headers.get("link", "")) or page.last
             yield Page((one_line(answer.body),), following)
             if following is None:
                 return
@@ -141,92 +140,12 @@ def _before(client: Client, end: datetime) -> str | None:
     return str(int((end + LATE).timestamp() * 1000) << 16)
 
 
-def _statuses(value: Any) -> list[Any] | None:
-    """The posts of a timeline's page, or of a search's."""
-    found = value.get("statuses") if isinstance(value, dict) else value
-    return found if isinstance(found, list) else None
-
-
-def _is_over(found: list[Any], earliest: datetime) -> bool:
-    """Whether a page lies wholly before the window."""
-    times = []
-    for status in found:
-        try:
-            times.append(moment(status["created_at"]))
-        except (ValueError, TypeError, LookupError):
-            return False
-    return bool(times) and max(times) < earliest
-
-
-def _older(link: str, found: list[Any]) -> str | None:
-    """What the next page lies before: what the server says (RFC 8288), else the last identifier.
+def _older(link: str) -> str | None:
+    """What the next page lies before, where the server says it (RFC 8288).
 
     Mastodon says nothing after a page of which it filtered something, though there may be more.
     """
     for address, relation in re.findall(r'<([^>]*)>\s*;\s*rel="?(\w+)', link):
         if relation == "next":
             return next(iter(parse_qs(urlsplit(address).query).get("max_id", ())), None)
-    if not found or not isinstance(found[-1], dict):
-        return None
-    return identifier(found[-1].get("id"))
-
-
-# --- reading ----------------------------------------------------------------------------------------
-
-
-def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
-    """The posts of a page."""
-    return items_of(body, _statuses, lambda status: _post(status, fetched_at))
-
-
-def brief(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
-    """The same posts without their texts and links."""
-    return items_of(body, _statuses, lambda status: _post(status, fetched_at, whole=False))
-
-
-def _post(status: dict[str, Any], fetched_at: datetime, *, whole: bool = True) -> Post | Skipped:
-    account = status["account"]
-    boosted = status.get("reblog")
-    shown = boosted or status  # a boost has no content of its own
-    html: str = shown.get("content") or ""
-    content = plain(html if whole else html[:0])
-    tags, mentions = shown.get("tags") or (), shown.get("mentions") or ()
-    known = {one.get("url") for one in (*tags, *mentions)}
-    quoted = status.get("quote") or {}
-    return Post(
-        platform=PLATFORM,
-        id=needed(identifier(status.get("id")), "id"),
-        url=text(status.get("url")) or text(status.get("uri")),
-        author=text(account.get("acct")),
-        author_name=text(account.get("display_name")),
-        author_id=identifier(account.get("id")),
-        created_at=moment(status["created_at"]),
-        text="\n\n".join(part for part in (text(shown.get("spoiler_text")), content.text) if part) or None,
-        lang=text(shown.get("language")),
-        likes=count(status.get("favourites_count")),
-        reposts=count(status.get("reblogs_count")),
-        replies=count(status.get("replies_count")),
-        quotes=count(status.get("quotes_count")),
-        bookmarks=None,
-        views=None,
-        source_label=text((status.get("application") or {}).get("name")),
-        conversation_id=None,
-        in_reply_to=identifier(status.get("in_reply_to_id")),
-        quoted=identifier((quoted.get("quoted_status") or {}).get("id") or quoted.get("quoted_status_id")),
-        reposted=identifier(boosted.get("id")) if boosted else None,
-        hashtags=tuple(tag["name"] for tag in tags),
-        mentions=tuple(mention["acct"] for mention in mentions),
-        urls=tuple(link for link in content.links if link not in known and not _is_tag(link, tags)),
-        media=tuple(
-            address
-            for medium in shown.get("media_attachments") or ()
-            if (address := text(medium.get("url")) or text(medium.get("remote_url")))
-        ),
-        scraped_at=fetched_at,
-    )
-
-
-def _is_tag(link: str, tags: Any) -> bool:
-    """Whether a link is that of a hashtag, which has the address of the author's own server."""
-    place = urlsplit(link).path.casefold()
-    return any(place.endswith(f"/tags/{str(tag.get('name')).casefold()}") for tag in tags)
+    return None
