@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 from etl_callables.ahead import side_by_side
@@ -99,7 +100,8 @@ def _rest(search: _Search, place: _Place) -> Iterator[Page]:
         else search.part(place)
         for number in range(place.part, place.parts)
     )
-    yield from side_by_side(parts, THREADS)
+    # One part is asked page by page: whoever keeps the pages says whether any is to be asked for ahead.
+    yield from side_by_side(parts, THREADS) if place.parts > 1 else chain.from_iterable(parts)
 
 
 class _Search:
