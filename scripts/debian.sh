@@ -7,6 +7,9 @@ command -v chromium >/dev/null || packages+=(chromium)
 command -v chromedriver >/dev/null || packages+=(chromium-driver)
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || packages+=(postgresql)
 command -v redis-server >/dev/null || packages+=(redis-server)
+if ! { command -v radosgw && command -v ceph-mon && command -v ceph-osd; } >/dev/null; then
+  packages+=(radosgw ceph-mon ceph-osd)
+fi
 command -v npm >/dev/null || packages+=(npm)
 command -v zsh >/dev/null || packages+=(zsh)
 command -v fish >/dev/null || packages+=(fish)

@@ -1,5 +1,5 @@
 """What the tests of the callables share."""
 
-from tests.servers.fixtures import authority, x
+from tests.servers.fixtures import authority, ceph, x
 
-__all__ = ["authority", "x"]
+__all__ = ["authority", "ceph", "x"]

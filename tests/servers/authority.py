@@ -21,3 +21,7 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert(*hosts).configure_cert(context)
         return context
+
+    def write(self, host: str, file: Path) -> None:
+        """Write key and certificate into one file, for a server that is a program of its own."""
+        self._authority.issue_cert(host).private_key_and_cert_chain_pem.write_to_path(str(file))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.servers import bluesky_network
 from tests.servers.authority import Authority
+from tests.servers.ceph import Cluster, cluster
 from tests.servers.databases import Absent
 from tests.servers.x_search import HOSTS, Answer, Search
 
@@ -37,6 +38,16 @@ def bluesky() -> Iterator[bluesky_network.Network]:
             yield running
     except Absent as why:
         pytest.skip(f"no Bluesky network: {why}")
+
+
+@pytest.fixture(scope="session")
+def ceph(authority: Authority) -> Iterator[Cluster]:
+    """A real S3, Ceph's. Mark what uses it `xdist_group("ceph")`, so that there is one."""
+    try:
+        with cluster(authority) as running:
+            yield running
+    except Absent as why:
+        pytest.skip(f"no Ceph: {why}")
 
 
 @pytest.fixture
