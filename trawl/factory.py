@@ -16,12 +16,11 @@ os.environ["AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY"] = "False"
 from airflow.sdk import DAG, Param, get_parsing_context
 from dagfactory.dagbuilder import DagBuilder
 
-from etl_callables.sources import ONE_AT_A_TIME
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import job_path, read_job, read_jobs
 from trawl.page import page
-from trawl.request import EPOCH
+from trawl.request import EPOCH, runs_at_once
 from trawl.timetable import ScrapeTimetable
 
 log = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ def config_of(job: Job) -> dict[str, Any]:
         # Airflow wants one to catch up from, whatever it is: the timetable knows where the job begins.
         "start_date": EPOCH,
         "catchup": job.backfill,
-        "max_active_runs": 1 if _alone(job) else 4,
+        "max_active_runs": runs_at_once(job),
         "tags": list(job.tags),
         "default_args": _default_args(job),
         "tasks": {
@@ -128,12 +127,6 @@ def config_of(job: Job) -> dict[str, Any]:
             for step, before in zip(STEPS, (None, *STEPS), strict=False)
         },
     }
-
-
-def _alone(job: Job) -> bool:
-    """Whether runs of a job share something: one object, what a month has left to spend, a memory."""
-    whole = job.date_range.each_run == "whole"
-    return whole or bool(job.max_cost.month) or (job.source, job.via) in ONE_AT_A_TIME
 
 
 def _default_args(job: Job) -> dict[str, Any]:

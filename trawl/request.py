@@ -8,11 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from etl_callables.errors import NothingToDo, Stop
+from etl_callables.sources import ONE_AT_A_TIME
 from schemas.job import Job
+from schemas.moment import parse_moment
 from schemas.window import Window
+from schemas.zone import zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Where a job without `since` begins when each run takes the whole range."""
+
+AT_ONCE = 4
+"""Runs of a job that may go on side by side, where they share nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,29 @@ def own_window(job: Job, interval: Window) -> Window | None:
     if span.each_run == "whole":
         return Window(span.since or EPOCH, span.until or interval.end)
     return interval.clip(span.since, span.until)
+
+
+def runs_at_once(job: Job) -> int:
+    """How many runs of a job may go on side by side: one where they share something.
+
+    That is one object, what a month has left to spend, or a memory.
+    """
+    whole = job.date_range.each_run == "whole"
+    alone = whole or bool(job.max_cost.month) or (job.source, job.via) in ONE_AT_A_TIME
+    return 1 if alone else AT_ONCE
+
+
+def moment_of(job: Job, option: str, text: str | None) -> datetime | None:
+    """The moment that an option of the command line names; without an offset by the clocks of the job's zone.
+
+    Raises Stop for what is none.
+    """
+    if text is None:
+        return None
+    try:
+        return parse_moment(text, zone(job.schedule.timezone))
+    except ValueError as error:
+        raise Stop(f"{option}: {error}; write 2021-07-05 or 2021-07-05T06:00Z") from None
 
 
 def _window(base: Window, overrides: Overrides) -> Window:

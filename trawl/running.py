@@ -18,12 +18,10 @@ from etl_callables.manifest import read_manifest
 from etl_callables.run import Kept, Run, prefix
 from etl_callables.store import Store, open_store
 from schemas.job import Job
-from schemas.moment import parse_moment
 from schemas.schedule import window_at, window_before
-from schemas.zone import zone
 from trawl.connections import connections
 from trawl.progress import Bar, Lines
-from trawl.request import Asked, Overrides, ask
+from trawl.request import Asked, Overrides, ask, moment_of
 
 _BLINK: Final = 0.2
 """Seconds after which a wait looks whether it should end."""
@@ -36,7 +34,7 @@ def request(job: Job, start: str | None, end: str | None, now: datetime) -> Aske
     schedule that it is in, an `end` alone the last one before it. Raises NothingToDo, and Stop for what
     makes no sense.
     """
-    since, until = _moment(job, "--start", start), _moment(job, "--end", end)
+    since, until = moment_of(job, "--start", start), moment_of(job, "--end", end)
     try:
         interval = window_at(job.schedule, since) if since else window_before(job.schedule, until or now)
     except ValueError as error:
@@ -50,15 +48,6 @@ def request(job: Job, start: str | None, end: str | None, now: datetime) -> Aske
             " lack what is still to come. Give an --end before that to look at what is there"
         )
     return asked
-
-
-def _moment(job: Job, name: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return parse_moment(text, zone(job.schedule.timezone))
-    except ValueError as error:
-        raise Stop(f"{name}: {error}; write 2021-07-05 or 2021-07-05T06:00Z") from None
 
 
 def run_once(asked: Asked, run: Run, interruptible: Callable[[bool], None]) -> dict[str, Any]:

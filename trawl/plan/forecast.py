@@ -53,7 +53,7 @@ def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Foreca
     monthly = 0 if over else min(runs_a_month(job.schedule), _left(job, now, new=new))
     most = _most(job)
     posts = None if most is None else most * monthly
-    past_posts = None if most is None else most * past
+    past_posts, past_dollars = bounds_of(job, past)
     return Forecast(
         describe(job.schedule),
         tuple(runs),
@@ -64,9 +64,18 @@ def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Foreca
         posts,
         past_posts,
         _dollars(job, most, monthly, job.max_cost.month),
-        _dollars(job, most, past, None),
+        past_dollars,
         _dollars(job, most, 1, job.max_cost.month),
     )
+
+
+def bounds_of(job: Job, runs: int) -> tuple[int | None, Decimal | None]:
+    """The most posts, and US dollars, of so many runs; each None as in `Forecast`.
+
+    What `max_cost` allows a month is not among the bounds.
+    """
+    most = _most(job)
+    return None if most is None else most * runs, _dollars(job, most, runs, None)
 
 
 def _most(job: Job) -> int | None:
