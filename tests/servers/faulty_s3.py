@@ -14,7 +14,7 @@ import http.client
 import socket
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +51,24 @@ class Silence:
     """The request is passed on and done, and the connection reset before anybody is told."""
 
 
+@dataclass(frozen=True)
+class Flip:
+    """The request is passed on with the bits of one byte of its body turned over."""
+
+    at: int
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Something else happens before the request is passed on, or, with `done`, before anybody is told."""
+
+    happens: Callable[[], object]
+    done: bool = False
+
+
+What = Answer | ResetAfter | HalfAnswer | Silence | Flip | Meanwhile
+
+
 @dataclass
 class Trouble:
     """What happens to requests of a method (any: empty) whose address has `part` in it.
@@ -60,7 +78,7 @@ class Trouble:
 
     method: str
     part: str
-    what: Answer | ResetAfter | HalfAnswer | Silence
+    what: What
     times: int | None = None
     after: int = 0
     met: int = 0
@@ -96,7 +114,7 @@ class FaultyS3:
         self._server.server_close()
         self._thread.join()
 
-    def trouble_of(self, method: str, address: str) -> Answer | ResetAfter | HalfAnswer | Silence | None:
+    def trouble_of(self, method: str, address: str) -> What | None:
         self.asked.append((method, address))
         return next((one.what for one in self.troubles if one.strikes(method, address)), None)
 
@@ -130,10 +148,17 @@ class _Handler(BaseHTTPRequestHandler):
             case ResetAfter(taken):
                 self.rfile.read(min(taken, length))
                 self._reset()
+            case Flip(at):
+                body = self.rfile.read(length)
+                self._pass_on(body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :], None)
+            case Meanwhile(happens, done=False):
+                body = self.rfile.read(length)
+                happens()
+                self._pass_on(body, None)
             case _:
                 self._pass_on(self.rfile.read(length), what)
 
-    def _pass_on(self, body: bytes, what: HalfAnswer | Silence | None) -> None:
+    def _pass_on(self, body: bytes, what: HalfAnswer | Silence | Meanwhile | None) -> None:
         headers = {key: value for key, value in self.headers.items() if key.lower() != "expect"}
         try:
             with closing(http.client.HTTPConnection("127.0.0.1", self.server.real)) as real:
@@ -148,6 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         said = {key: value for key, value in found.getheaders() if key.lower() not in NOT_PASSED_ON}
         size = int(found.getheader("Content-Length") or len(data))
+        if isinstance(what, Meanwhile):
+            what.happens()
         if isinstance(what, Silence):
             self._reset()
         elif isinstance(what, HalfAnswer):
