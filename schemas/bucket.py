@@ -12,6 +12,7 @@ _S3_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _BARE = re.compile(r"(?:s3[an]?:/{0,2})?/*(?P<name>[a-z0-9][a-z0-9.-]+[a-z0-9])(?P<rest>/.*)?")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\*?\[\]{}#%\"<>|^`]")
+_DOTS = re.compile(r"(?<=/)\.{1,2}(?=/|\Z)")
 _RULE: Final = "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"
 
 
@@ -26,15 +27,20 @@ def _fault(text: str) -> Fault | None:
         shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
         hint = "placeholders go into the key" if shown in "{}" else ""
         return Fault(
-            f'the bucket has the character "{shown}", which not every tool can read', "bad-bucket", hint
+            f'the bucket has the character "{shown}", which not every tool can read',
+            "bad-bucket",
+            hint,
+            offset=found.start(),
         )
     if text.startswith("s3://"):
-        name, _, folder = text.removeprefix("s3://").partition("/")
-        return _name_fault(name) or _folder_fault(folder)
-    if text.startswith("file:///"):
-        return _folder_fault(text.removeprefix("file:///"), needed=True)
-    if text.startswith("./"):
-        return _folder_fault(text.removeprefix("./"), needed=True)
+        name = text.removeprefix("s3://").partition("/")[0]
+        fault = _name_fault(name)
+        if fault is not None:
+            return fault._replace(offset=len("s3://"))
+        return _folder_fault(text, len(f"s3://{name}/"), needed=False)
+    for scheme in ("file:///", "./"):
+        if text.startswith(scheme):
+            return _folder_fault(text, len(scheme))
     if text.startswith("memory://"):
         return None
     return Fault(f'"{text}" is no bucket', "bad-bucket", _meant(text))
@@ -64,14 +70,18 @@ def _name_fault(name: str) -> Fault | None:
     return Fault(message, "bad-bucket", hint)
 
 
-def _folder_fault(folder: str, *, needed: bool = False) -> Fault | None:
-    segments = folder.strip("/").split("/")
-    if ".." in segments or "." in segments or (needed and segments == [""]):
+def _folder_fault(text: str, start: int, *, needed: bool = True) -> Fault | None:
+    """The fault of the folder that begins in `text` at `start`."""
+    segments = text[start:].strip("/").split("/")
+    dots = _DOTS.search(text, start)
+    if dots or (needed and segments == [""]):
+        message, hint = "the bucket's folder must be a plain path", 'write it without "." and ".."'
+        return Fault(message, "bad-bucket", hint, offset=dots.start() if dots else 0)
+    if "" in segments[1:] or text[start : start + 1] == "/":
+        at = text.index("//", start - 1)
         return Fault(
-            "the bucket's folder must be a plain path", "bad-bucket", 'write it without "." and ".."'
+            'the bucket has an empty folder name ("//")', "bad-bucket", 'write a single "/"', offset=at
         )
-    if "" in segments[1:] or folder.startswith("/"):
-        return Fault('the bucket has an empty folder name ("//")', "bad-bucket", 'write a single "/"')
     return None
 
 

@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from schemas.fault import Slip
 from schemas.zone import first_instant, zone
 
 DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -42,7 +43,7 @@ _REACH_DAYS: Final = 9 * 366
 _ITEM = re.compile(r"(?:(?P<all>\*)|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\w+))?")
 
 
-class NeverFires(ValueError):  # noqa: N818  it says what is so, as the other errors here do
+class NeverFires(ValueError):  # noqa: N818  it says what is so, as a Slip does
     """An expression that is well formed and names no day there is."""
 
 
@@ -96,15 +97,19 @@ class Cron(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def parse_cron(text: str) -> Cron:
-    """The expression in `text`; ValueError, in a sentence for a person, where it is none."""
+    """The expression in `text`; Slip, in a sentence for a person, where it is none.
+
+    The slip's offset is that in the fields with a single space between them.
+    """
     parts = text.lower().split()
     if len(parts) != len(_FIELDS):
-        raise ValueError(
+        raise Slip(
             f'"{text}" has {len(parts)} field{"s"[: len(parts) != 1]}; cron here has five: '
             "minute hour day-of-month month day-of-week"
         )
+    starts = [sum(len(part) + 1 for part in parts[:number]) for number in range(len(parts))]
     minutes, hours, days, months, weekdays = (
-        _read_field(part, field) for part, field in zip(parts, _FIELDS, strict=True)
+        _read_field(part, field, start) for part, field, start in zip(parts, _FIELDS, starts, strict=True)
     )
     weekdays = {day % 7 for day in weekdays}
     return Cron(
@@ -116,38 +121,41 @@ def parse_cron(text: str) -> Cron:
     )
 
 
-def _read_field(text: str, field: _Field) -> set[int]:
+def _read_field(text: str, field: _Field, start: int) -> set[int]:
     values: set[int] = set()
+    at = start
     for item in text.split(","):
         found = _ITEM.fullmatch(item)
         if found is None:
-            raise ValueError(f'"{item}" is no {field.name} of a cron expression')
-        low = field.low if found["all"] else _number(found["low"], field)
+            raise Slip(f'"{item}" is no {field.name} of a cron expression', at)
+        low = field.low if found["all"] else _number(found["low"], field, at)
         high = low
         if found["high"] is not None:
-            high = _number(found["high"], field)
+            high = _number(found["high"], field, at + found.start("high"))
         elif found["all"] or found["step"]:
             # The seventh weekday is Sunday again, written otherwise.
             high = min(field.high, 6) if field.names and not field.first_name else field.high
         if low > high:
-            raise ValueError(f'the {field.name} range "{item}" runs backwards')
+            raise Slip(f'the {field.name} range "{item}" runs backwards', at)
         step = 1
         if found["step"] is not None:
             if not found["step"].isascii() or not found["step"].isdigit() or int(found["step"]) < 1:
-                raise ValueError(f'the step in "{item}" must be a whole number from 1')
+                raise Slip(f'the step in "{item}" must be a whole number from 1', at + found.start("step"))
             step = int(found["step"])
         values.update(range(low, high + 1, step))
+        at += len(item) + 1
     return values
 
 
-def _number(text: str, field: _Field) -> int:
+def _number(text: str, field: _Field, at: int) -> int:
     if text in field.names:
         return field.names.index(text) + field.first_name
     if text.isascii() and text.isdigit() and field.low <= int(text[:4]) <= field.high:
         return int(text[:4])
-    raise ValueError(
+    raise Slip(
         f'"{text}" is no {field.name}; it goes from {field.low} to {field.high}'
-        + (f" or {field.names[0]} to {field.names[-1]}" if field.names else "")
+        + (f" or {field.names[0]} to {field.names[-1]}" if field.names else ""),
+        at,
     )
 
 

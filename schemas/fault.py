@@ -18,8 +18,9 @@ class Place(NamedTuple):
 class Fault(NamedTuple):
     """What is wrong, a stable slug for it, and what to do.
 
-    `path` is the value it is about; `at_key` means the fault is the key, not the value. `place` is
-    set where the path cannot say it (syntax).
+    `path` is the value it is about; `at_key` means the fault is the key, not the value. `offset` is
+    where in a text the culprit begins, `other` what it is at odds with, which is shown where the value
+    itself is in another file. `place` is set where the path cannot say it (syntax).
     """
 
     message: str
@@ -28,6 +29,20 @@ class Fault(NamedTuple):
     path: Path = ()
     at_key: bool = False
     place: Place | None = None
+    offset: int = 0
+    other: Path = ()
+
+
+class Slip(ValueError):  # noqa: N818  what a person wrote, not an error of ours
+    """A text that is none of what it should be.
+
+    `offset` is where in it the culprit begins, `hint` what to write instead.
+    """
+
+    def __init__(self, message: str, offset: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.hint = hint
 
 
 def dotted(path: Path) -> str:

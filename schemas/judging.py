@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from schemas.builtin import builtin_values
 from schemas.draft import Draft
-from schemas.fault import Fault, Path, dotted
+from schemas.fault import Fault, Path, Place, dotted
+from schemas.inside import lines_of
 from schemas.layers import Layers
 from schemas.meaning import understand, via_fault
 from schemas.shape import Misfit, misfits
@@ -71,11 +72,13 @@ def _comment(misfit: Misfit, layers: Layers) -> Fault | None:
     place = layers.own.tree.places.get(misfit.path)
     if misfit.value is not None or place is None:
         return None
-    after = layers.own.tree.text.splitlines()[place.line - 1][place.column - 1 :].partition(":")[2].strip()
+    line = lines_of(layers.own.tree.text)[place.line - 1]
+    after = line[place.column - 1 :].partition(":")[2].strip()
     if not after.startswith("#"):
         return None
+    at = Place(place.line, line.index("#", place.column - 1) + 1)
     message = f'"{dotted(misfit.path)}" has no value: "#" after a space begins a comment'
-    return Fault(message, "no-value", f'put it in quotes: "{short(after)}"', misfit.path)
+    return Fault(message, "no-value", f'put it in quotes: "{short(after)}"', misfit.path, place=at)
 
 
 def _via(misfit: Misfit, value: dict[str, Any]) -> Fault | None:

@@ -9,11 +9,13 @@ cannot be written; nothing else in a key is ever looked at.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from schemas.fault import Fault
+from schemas.fault import Fault, Slip
 from schemas.window import Window
+from schemas.words import nearest
 from schemas.zone import zone
 
 PLACEHOLDERS: Final = ("date", "start", "end", "year", "month", "day", "hour", "job")
@@ -27,6 +29,11 @@ MAX_BYTES: Final = 900
 RESERVED: Final = "_trawl"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _HOLE = re.compile(r"\{([^{}]*)\}")
+_BRACE = re.compile(r"[{}]")
+_TEMPLATE = re.compile(r"\{[{%]")
+_EMPTY = re.compile(r"(?<=/)/")
+_DOTS = re.compile(r"(?:^|(?<=/))\.{1,2}(?=/|\Z)")
+_SPACED = re.compile(r"(?:^|(?<=/))(?:\s[^/]*|[^/]*\s)(?=/|\Z)")
 # What S3 and URLs give a meaning to, what file names cannot hold, and the wild cards of readers.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\*?\[\]#%\"<>|^`~]")
 _LONGEST: Final = {"date": 10, "start": 16, "end": 16, "year": 4, "month": 2, "day": 2, "hour": 2}
@@ -36,16 +43,23 @@ _LONGEST: Final = {"date": 10, "start": 16, "end": 16, "year": 4, "month": 2, "d
 def parse_key(template: str) -> tuple[str, ...]:
     """The pieces of a key: literal text at even places, names of placeholders at odd ones.
 
-    Raises ValueError, in a sentence for a person, for an unknown placeholder or a lone brace.
+    Raises Slip, in a sentence for a person, for an unknown placeholder or a lone brace.
     """
     pieces = tuple(_HOLE.split(template))
-    for literal in pieces[::2]:
-        if "{" in literal or "}" in literal:
-            raise ValueError(f'a brace in "{template}" has no partner')
-    for name in pieces[1::2]:
+    for number, literal in enumerate(pieces[::2]):
+        if found := _BRACE.search(literal):
+            raise Slip(f'a brace in "{template}" has no partner', _start(pieces, 2 * number) + found.start())
+    for number, name in enumerate(pieces[1::2]):
         if name not in PLACEHOLDERS:
-            raise ValueError(f'unknown placeholder "{{{name}}}"')
+            near = nearest(name, PLACEHOLDERS)
+            hint = f'did you mean "{{{near}}}"?' if near else ""
+            raise Slip(f'unknown placeholder "{{{name}}}"', _start(pieces, 2 * number + 1), hint)
     return pieces
+
+
+def _start(pieces: tuple[str, ...], number: int) -> int:
+    """Where in its template a piece begins, a placeholder with its brace."""
+    return sum(len(piece) + 2 * (place % 2) for place, piece in enumerate(pieces[:number]))
 
 
 def render_key(template: str, window: Window, job_id: str, timezone: str) -> str:
@@ -72,10 +86,12 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
     faults = []
     try:
         pieces = parse_key(template)
-    except ValueError as error:
-        template_of_airflow = "{{" in template or "{%" in template
-        message = "a key has no templates of Airflow" if template_of_airflow else str(error)
-        faults.append(_brace_fault(message))
+    except Slip as slip:
+        if template_of_airflow := _TEMPLATE.search(template):
+            faults.append(_brace_fault("a key has no templates of Airflow", template_of_airflow.start()))
+        else:
+            fault = _brace_fault(str(slip), slip.offset)
+            faults.append(fault._replace(hint=slip.hint or fault.hint))
         pieces = (template,)
     segments = template.split("/")
     if template.startswith("/"):
@@ -83,16 +99,12 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
             Fault('a key begins inside the bucket, not with "/"', "bad-key", f'write "{template.strip("/")}"')
         )
     elif template.endswith("/"):
-        faults.append(Fault("the key names a folder", "bad-key", f'add a name: "{template}posts.csv"'))
-    elif "" in segments:
-        faults.append(Fault('the key has an empty folder name ("//")', "bad-key", 'write a single "/"'))
-    if ".." in segments or "." in segments:
-        faults.append(Fault('the key has "." or ".." for a folder', "bad-key", "write the path itself"))
-    if found := _FORBIDDEN.search(template):
-        shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
-        faults.append(Fault(f'the key has the character "{shown}", which not every tool can read', "bad-key"))
-    if template != template.strip() or any(part != part.strip() for part in segments):
-        faults.append(Fault("a name in the key begins or ends with a space", "bad-key"))
+        hint = f'add a name: "{template}posts.csv"'
+        faults.append(Fault("the key names a folder", "bad-key", hint, offset=len(template) - 1))
+    elif found := _EMPTY.search(template):
+        message = 'the key has an empty folder name ("//")'
+        faults.append(Fault(message, "bad-key", 'write a single "/"', offset=found.start() - 1))
+    faults += _odd_parts(template)
     if segments[0].lower().startswith(RESERVED):
         faults.append(
             Fault(
@@ -106,9 +118,22 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
     return [fault._replace(path=("key",)) for fault in faults]
 
 
-def _brace_fault(message: str) -> Fault:
+def _odd_parts(template: str) -> Iterator[Fault]:
+    if found := _DOTS.search(template):
+        message = 'the key has "." or ".." for a folder'
+        yield Fault(message, "bad-key", "write the path itself", offset=found.start())
+    if found := _FORBIDDEN.search(template):
+        shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
+        message = f'the key has the character "{shown}", which not every tool can read'
+        yield Fault(message, "bad-key", offset=found.start())
+    if found := _SPACED.search(template):
+        message = "a name in the key begins or ends with a space"
+        yield Fault(message, "bad-key", offset=found.start())
+
+
+def _brace_fault(message: str, offset: int) -> Fault:
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    return Fault(message, "bad-key", f"the placeholders are {known}", ("key",))
+    return Fault(message, "bad-key", f"the placeholders are {known}", ("key",), offset=offset)
 
 
 def _longest(pieces: tuple[str, ...], job_id: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from schemas.bucket import bucket_fault
@@ -15,7 +16,7 @@ from schemas.columns import columns_of
 from schemas.cron import NeverFires
 from schemas.draft import Draft
 from schemas.duration import parse_duration
-from schemas.fault import Fault
+from schemas.fault import Fault, Slip
 from schemas.job import DateRange, MaxCost
 from schemas.key import FORMATS, key_faults, suffix_of
 from schemas.moment import parse_moment
@@ -58,12 +59,12 @@ def understand(draft: Draft) -> dict[str, Any]:
         "date_range": span,
         "format": written_as,
         "compression": compression,
-        "columns": columns_of(draft.get("columns")),
         "retry_delay": _duration(draft, "retry_delay"),
         "timeout": _duration(draft, "timeout"),
         "email": (email,) if isinstance(email, str) else tuple(email),
         "tags": tuple(draft.get("tags") or ()),
         "max_cost": _max_cost(draft),
+        "columns": columns_of(draft.get("columns")),
     }
 
 
@@ -104,9 +105,11 @@ def _schedule(draft: Draft, timezone: str) -> Schedule | None:
     try:
         return parse_schedule(text, timezone)
     except NeverFires as error:
-        draft.blame(Fault(str(error), "never-fires", "look at its day and month", ("schedule",)))
-    except ValueError as error:
-        draft.blame(Fault(str(error), "bad-schedule", "", ("schedule",)))
+        *_, days = (found.start() for found in islice(re.finditer(r"\S+", text), 3))
+        hint = "look at its day and month"
+        draft.blame(Fault(str(error), "never-fires", hint, ("schedule",), offset=days))
+    except Slip as slip:
+        draft.blame(Fault(str(slip), "bad-schedule", slip.hint, ("schedule",), offset=slip.offset))
     return None
 
 
@@ -155,16 +158,19 @@ def _format(draft: Draft, key: str | None) -> tuple[str, str | None]:
         suffixes = either(f".{name}" for name in FORMATS)
         last = key.rpartition("/")[2]
         hint = f'end the key in {suffixes}, or add "format: csv"'
-        message = "the key has no suffix to say the format"
+        message, offset = "the key has no suffix to say the format", 0
         if "." in last:
             message = f'"{short("." + last.rpartition(".")[2])}" is no format that posts are written in'
-        draft.blame(Fault(message, "no-format", hint, ("key",)))
+            offset = key.rindex(".")
+        draft.blame(Fault(message, "no-format", hint, ("key",), offset=offset))
     elif said and by_suffix and said != by_suffix:
         message = f'"format" says {said}, but the key ends in .{by_suffix}'
-        draft.blame(Fault(message, "format-conflict", "leave format out, or change one of them", ("format",)))
+        hint = "leave format out, or change one of them"
+        draft.blame(Fault(message, "format-conflict", hint, ("format",), other=("key",)))
     elif written_as == "parquet" and compression:
         message = "Parquet is compressed from within; a compressed file around it cannot be queried"
-        draft.blame(Fault(message, "format-conflict", "leave the last suffix out", ("key",)))
+        hint = "leave the last suffix out"
+        draft.blame(Fault(message, "format-conflict", hint, ("key",), offset=key.rindex(".")))
     return written_as or "csv", compression
 
 
@@ -211,18 +217,24 @@ def _query(draft: Draft) -> None:
         message = "options.user takes all posts of a user, and a search is something else"
         hint = f'leave one of them out; a search takes "from:{short(draft.said("options", "user"))}"'
         draft.blame(Fault(message, "query-and-user", hint, ("query",), at_key=True))
-    elif found := _DATE_OPERATOR.search(query):
-        message = f'"{short(found["operator"])}" in the query is at odds with the dates of each run'
-        draft.blame(Fault(message, "date-in-query", "leave it out; date_range says the dates", ("query",)))
+    else:
+        _dates_in(query, draft)
 
 
 def _subject(draft: Draft) -> None:
     for fault in list(subject_faults(draft)):
         draft.blame(fault)
     query = draft.said("query")
-    if draft.said("source") == "bluesky" and query and (found := _DATE_OPERATOR.search(query)):
+    if draft.said("source") == "bluesky" and query:
+        _dates_in(query, draft)
+
+
+def _dates_in(query: str, draft: Draft) -> None:
+    found = _DATE_OPERATOR.search(query)
+    if found is not None:
         message = f'"{short(found["operator"])}" in the query is at odds with the dates of each run'
-        draft.blame(Fault(message, "date-in-query", "leave it out; date_range says the dates", ("query",)))
+        hint = "leave it out; date_range says the dates"
+        draft.blame(Fault(message, "date-in-query", hint, ("query",), offset=found.start("operator")))
 
 
 def _max_cost(draft: Draft) -> MaxCost:

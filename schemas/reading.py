@@ -12,7 +12,9 @@ from typing import Any, Final
 from schemas.builtin import builtin_values
 from schemas.collisions import collisions
 from schemas.fault import Fault, Place
+from schemas.fault import Path as Steps
 from schemas.folder import DEFAULTS, SUFFIXES, job_files, job_id_of, job_path
+from schemas.inside import place_inside
 from schemas.job import Job, Origin
 from schemas.judging import judge
 from schemas.layers import Layer, Layers, lay, written
@@ -223,6 +225,22 @@ def _inside(path: str, root: str, file: str) -> bool:
     return os.path.realpath(path).startswith(jobs + os.sep)
 
 
+def _text_at(tree: Tree, path: Steps) -> str:
+    """The text at a path; empty where something else is."""
+    part: Any = tree.value
+    for step in path:
+        part = part[step]
+    return part if isinstance(part, str) else ""
+
+
+def _nearest(fault: Fault, own: Tree) -> Place | None:
+    """What a file itself says that comes nearest to a culprit in its defaults."""
+    if fault.other:
+        return own.places.get(fault.other)
+    around = (fault.path[:length] for length in range(len(fault.path) - 1, 0, -1))
+    return next((own.keys[path] for path in around if path in own.keys), None)
+
+
 _PLAIN: Final = (
     "source",
     "bucket",
@@ -260,7 +278,9 @@ def _problem(fault: Fault, layers: Layers) -> Problem:
             layer, place = found
             if layer is not own:
                 message += f" ({layer.file}:{place.line} says so)"
-                place = None
+                place = _nearest(fault, own.tree)
+            elif fault.offset:
+                place = place_inside(own.tree.text, place, _text_at(own.tree, fault.path), fault.offset)
     place = place or _TOP
     # Whatever slipped from a file into a message must not steer the terminal that shows it.
     message, hint = printable(message), printable(fault.hint)

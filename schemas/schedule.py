@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.cron import DAYS, MONTHS, Cron, NeverFires, last_fire, next_fire, parse_cron
+from schemas.fault import Slip
+from schemas.inside import offset_in
 from schemas.window import Window
 from schemas.zone import zone
 
@@ -34,10 +36,16 @@ _WORDS: Final = {
     "@annually": "0 0 1 1 *",
 }
 _NEVER: Final = frozenset({"manual", "never"})
+_FORMS: Final = (
+    "write daily, daily at 06:00, weekdays at 07:30, weekly on monday, monthly on 1, hourly, "
+    "every 15 minutes, manual, or five fields of cron"
+)
 _AT = r"(?: at (?P<hour>\d{1,2}):(?P<minute>\d{2}))?"
 _DAILY = re.compile(rf"(?P<days>daily|weekdays){_AT}")
 _WEEKLY = re.compile(rf"weekly on (?P<day>[a-z]+){_AT}")
 _MONTHLY = re.compile(rf"monthly(?: on (?:day )?(?P<day>\d{{1,2}}))?{_AT}")
+# Times and words that begin with a number are none: 06:00, 9am daily, 5 minutes.
+_CRON_LIKE = re.compile(r"[0-9*?][^ :]*(?: [0-9*?]|$)")
 _EVERY = re.compile(r"every (?P<count>\d{1,4}) (?P<unit>minute|hour)s?")
 _LAST_DAY_OF_EVERY_MONTH: Final = 28
 _TICK: Final = timedelta(microseconds=1)
@@ -57,9 +65,28 @@ class Schedule:
 
 
 def parse_schedule(text: str, timezone: str = "UTC") -> Schedule:
-    """The schedule in `text`: words, a preset or cron; ValueError, in a sentence, where it is none."""
+    """The schedule in `text`: words, a preset or cron.
+
+    Slip, in a sentence, where it is none, with what was probably meant; NeverFires; ValueError for the zone.
+    """
     zone(timezone)
-    return Schedule(_cron_of(text), timezone, text)
+    try:
+        return Schedule(_cron_of(text), timezone, text)
+    except Slip as slip:
+        near = _near(text)
+        offset = offset_in(text, slip.offset)
+        raise Slip(str(slip), offset, f'did you mean "{near}"?' if near else slip.hint) from None
+
+
+def _near(text: str) -> str | None:
+    """The schedule that was probably meant, if it is one."""
+    from schemas.guessing import schedule_meant  # noqa: PLC0415  for hints only
+
+    meant = schedule_meant(text)
+    try:
+        return meant if meant is not None and (_cron_of(meant) or meant in _NEVER) else None
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=4096)
@@ -69,52 +96,55 @@ def _cron_of(text: str) -> str | None:
         return None
     if words in _WORDS:
         return _WORDS[words]
-    if words[:1].isdigit() or words[:1] == "*":
+    if _CRON_LIKE.match(words):
         if not parse_cron(words).fires():
             raise NeverFires(f'"{text}" never fires: no such day of the month exists in those months')
         return words
     if found := _DAILY.fullmatch(words):
         return f"{_clock(found)} * * {'*' if found['days'] == 'daily' else '1-5'}"
     if found := _WEEKLY.fullmatch(words):
-        return f"{_clock(found)} * * {_weekday(found['day'])}"
+        return f"{_clock(found)} * * {_weekday(found)}"
     if found := _MONTHLY.fullmatch(words):
-        return f"{_clock(found)} {_monthday(found['day'] or '1')} * *"
+        return f"{_clock(found)} {_monthday(found)} * *"
     if found := _EVERY.fullmatch(words):
-        return _every(int(found["count"]), found["unit"])
-    raise ValueError(
-        f'"{text}" is no schedule; write daily, daily at 06:00, weekdays at 07:30, weekly on monday, '
-        "monthly on 1, hourly, every 15 minutes, manual, or five fields of cron"
-    )
+        return _every(found)
+    raise Slip(f'"{text}" is no schedule', hint=_FORMS)
 
 
 def _clock(found: re.Match[str]) -> str:
     hour, minute = int(found["hour"] or 0), int(found["minute"] or 0)
     if hour > 23 or minute > 59:  # noqa: PLR2004  a clock
-        raise ValueError(f"{found['hour']}:{found['minute']} is no time of day; it goes from 00:00 to 23:59")
+        clock = f"{found['hour']}:{found['minute']}"
+        raise Slip(f"{clock} is no time of day; it goes from 00:00 to 23:59", found.start("hour"))
     return f"{minute} {hour}"
 
 
-def _weekday(word: str) -> int:
+def _weekday(found: re.Match[str]) -> int:
+    word = found["day"]
     for number, name in enumerate(DAYS):
         if word in (name.lower(), name[:3].lower()):
             return number
-    raise ValueError(f'"{word}" is no day of the week; write monday, tuesday …')
+    raise Slip(f'"{word}" is no day of the week', found.start("day"), "write monday, tuesday …")
 
 
-def _monthday(text: str) -> int:
-    if not 1 <= int(text) <= _LAST_DAY_OF_EVERY_MONTH:
-        raise ValueError(f"not every month has a day {text}; choose one from 1 to {_LAST_DAY_OF_EVERY_MONTH}")
-    return int(text)
+def _monthday(found: re.Match[str]) -> int:
+    day = int(found["day"] or 1)
+    if not 1 <= day <= _LAST_DAY_OF_EVERY_MONTH:
+        hint = f"choose one from 1 to {_LAST_DAY_OF_EVERY_MONTH}"
+        raise Slip(f"not every month has a day {day}", found.start("day"), hint)
+    return day
 
 
-def _every(count: int, unit: str) -> str:
+def _every(found: re.Match[str]) -> str:
+    count, unit = int(found["count"]), found["unit"]
     whole = 60 if unit == "minute" else 24
     if count == 0 or whole % count:
         span = "an hour" if unit == "minute" else "a day"
         steps = [str(step) for step in range(1, whole) if whole % step == 0]
-        raise ValueError(
-            f"{span} does not divide into steps of {count} {unit}s; "
-            f"choose {', '.join(steps[:-1])} or {steps[-1]}"
+        raise Slip(
+            f"{span} does not divide into steps of {count} {unit}s",
+            found.start("count"),
+            f"choose {', '.join(steps[:-1])} or {steps[-1]}",
         )
     if unit == "minute":
         return f"*/{count} * * * *" if count < whole else "0 * * * *"

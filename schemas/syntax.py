@@ -7,8 +7,10 @@ import re
 import yaml
 
 from schemas.fault import Fault, Place
+from schemas.inside import lines_of
 
 _INDENT = re.compile(r"\s*")
+_BRACE_FIRST = re.compile(r"\s*[A-Za-z_]+:\s+\{")
 _BRACKETS = {"]": "[", "}": "{"}
 # What libyaml says; whether the culprit is where it began to read rather than where it gave up; what
 # we say and advise.
@@ -48,7 +50,7 @@ def explain(error: yaml.YAMLError, text: str) -> Fault:
     """The fault behind an error of libyaml, placed at its culprit."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Fault(f"this is not YAML: {error}", "syntax", place=Place(1, 1))
-    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
+    lines = lines_of(text)
     mark = error.problem_mark
     line = lines[mark.line] if mark.line < len(lines) else ""
     at = Place(mark.line + 1, mark.column + 1)
@@ -87,6 +89,10 @@ def _in_words(problem: str, line: str, at: Place, start: Place) -> Fault:
     if "mapping values are not allowed" in problem:
         return _second_colon(line, at)
     if "expected key" in problem:
+        if opening := _BRACE_FIRST.match(line):
+            message = 'a value that begins with "{" is a mapping for YAML, and this one is not'
+            hint = "put the whole text in single quotes"
+            return Fault(message, "syntax", hint, place=Place(at.line, opening.end()))
         if line[: at.column - 1].strip():
             message, hint = "more text follows a value that has ended", "put the whole text in single quotes"
         else:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from schemas.fault import Fault, Path, Place
+from schemas.inside import place_inside
 from schemas.syntax import explain
 
 MAX_BYTES: Final = 1024 * 1024
@@ -185,11 +186,12 @@ class _Reader:
                 self._places[path] = self._keys[path]
             return value
         if found := _CONTROL.search(text):
-            self._control(found[0], path, place)
+            self._control(found, path, place)
         return text
 
-    def _control(self, character: str, path: Path, place: Place) -> None:
-        message = f"the text holds the control character U+{ord(character):04X}"
+    def _control(self, found: re.Match[str], path: Path, place: Place) -> None:
+        place = place_inside(self._text, place, found.string, found.start())
+        message = f"the text holds the control character U+{ord(found[0]):04X}"
         self._faults.append(Fault(message, "control-character", "leave it out", path, place=place))
 
     def _refuse_extras(self, event: Any, path: Path, place: Place) -> None:
@@ -256,5 +258,5 @@ class _Reader:
         if not event.value:
             self._faults.append(Fault("a value here has no name", "empty-key", "", path, place=place))
         if found := _CONTROL.search(event.value):
-            self._control(found[0], (*path, event.value), place)
+            self._control(found, (*path, event.value), place)
         return str(event.value)

@@ -131,10 +131,19 @@ def _line(problem: Problem, line: str, previous: str) -> str | None:
     token = token_at(line, problem.column)
     if not token:
         return None
+    if problem.hint == 'write a single "/"':
+        return _single_slashes(line, start, token)
     quote = token[0] if token[0] in "\"'" and token[-1] == token[0] and len(token) > 1 else ""
     word = token[1:-1] if quote else token
     instead = _instead(problem, word, quote)
     return None if instead is None else line[:start] + instead + line[start + len(token) :]
+
+
+def _single_slashes(line: str, start: int, token: str) -> str | None:
+    """The line with all slashes that follow another left out, from the first such on."""
+    if line[start - 1] == ":":
+        return None  # what looks like an address was meant for something else
+    return line[:start] + re.sub("/{2,}", "/", token) + line[start + len(token) :]
 
 
 def _instead(problem: Problem, word: str, quote: str) -> str | None:
@@ -145,9 +154,6 @@ def _instead(problem: Problem, word: str, quote: str) -> str | None:
         return _with(quote, meant) if _certain(problem.kind, word, meant) else None
     if problem.kind == "wrong-type":
         return _of_another_type(hint, word, quote)
-    if problem.kind in ("bad-key", "bad-bucket") and hint == 'write a single "/"':
-        scheme, _, rest = word.rpartition("://")
-        return _with(quote, (f"{scheme}://" if scheme else "") + re.sub("/{2,}", "/", rest.lstrip("/")))
     if problem.kind == "bad-key" and word.startswith("/"):
         return _with(quote, word.lstrip("/"))
     return None
@@ -221,7 +227,8 @@ def _quoted_rest(problem: Problem, line: str) -> str | None:
     colon = problem.message.startswith('a second ":"')
     more = problem.message.startswith("more text follows")
     # Placeholders that YAML takes for a mapping, and words of which the first is in quotes.
-    goes_on = more and (text[0] in "\"'" or (text[0] == "{" and key.strip() == "key:"))
+    mapping = problem.message.startswith('a value that begins with "{"')
+    goes_on = (more and text[0] in "\"'") or (mapping and text[0] == "{" and key.strip() == "key:")
     if not (begins or colon or goes_on):
         return None
     return key + "'" + text.replace("'", "''") + "'" + rest
