@@ -286,6 +286,42 @@ def runs(job: str, last: int, as_format: str) -> None:
 
 
 @trawl.command(
+    epilog=_example("trawl backfill team.covid --from 2021-07-05 --to 2021-07-08 --wait"),
+    short_help="Have Airflow run a job for days of the past.",
+)
+@click.argument("job", shell_complete=_jobs)
+@click.option("--from", "since", metavar="DAY", help="The first day; by default where its date range begins.")
+@click.option("--to", "until", metavar="DAY", help="The day after the last; by default up to now.")
+@click.option("--again", is_flag=True, help="Also what is there already.")
+@click.option("--yes", is_flag=True, help="Do not ask before.")
+@click.option("--wait", is_flag=True, help="Follow until all have ended; 1 where one failed.")
+@click.option("--airflow", "url", metavar="URL", help="Another Airflow than that of trawl up.")
+@click.pass_context
+def backfill(
+    context: click.Context,
+    job: str,
+    since: str | None,
+    until: str | None,
+    url: str | None,
+    *,
+    again: bool,
+    yes: bool,
+    wait: bool,
+) -> None:
+    """Have Airflow run JOB for each window of the past, after saying how many and what they cost.
+
+    Days are by the job's clocks, as in `trawl run`, and may have a time: 2021-07-05T06:00. For another
+    Airflow, TRAWL_AIRFLOW_TOKEN, or TRAWL_AIRFLOW_USER and TRAWL_AIRFLOW_PASSWORD, say who asks.
+    """
+    found = _found(job)
+    with _explained():
+        from trawl.backfilling import Wish, backfill_job  # noqa: PLC0415  see the module's docstring
+
+        wish = Wish(since, until, url, again=again, yes=yes, wait=wait)
+        context.exit(backfill_job(found, wish, _columns()))
+
+
+@trawl.command(
     epilog=_example("trawl verify", "trawl verify s3://my-bucket --repair"),
     short_help="Compare buckets with their manifests.",
 )

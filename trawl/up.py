@@ -138,6 +138,20 @@ def _alone(home: Path, port: int) -> Iterator[None]:
         yield
 
 
+def running(home: Path) -> str | None:
+    """The address of the Airflow that `airflow` runs in a home, None where none does."""
+    try:
+        lock = (home / "up.lock").open("r", encoding="ascii")
+    except OSError:
+        return None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return lock.read().partition(",")[0] or None
+    return None
+
+
 def _must_be_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
