@@ -32,9 +32,17 @@ class _InOrder(click.Group):
         del ctx
         return list(self.commands)
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Nothing: it is the heading of the commands."""
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands alone: with what everybody knows besides, they would not fit a screen."""
-        self.format_commands(ctx, formatter)
+        del ctx
+        widest = max(map(len, self.commands))
+        limit = formatter.width - 6 - widest
+        rows = [(name, command.get_short_help_str(limit)) for name, command in self.commands.items()]
+        with formatter.section((self.help or "").rstrip(".")):
+            formatter.write_dl(rows)
 
 
 def _example(*lines: str) -> str:
