@@ -1,6 +1,7 @@
 """Good files are jobs; bad ones print exactly what is written beside them.
 
-`REGENERATE=1 pytest tests/schemas` writes the expected texts anew; look at every line that changes.
+`REGENERATE=1 pytest tests/schemas` writes the expected texts anew; look at every line that changes. Where
+the culprit is in a bad file is said by hand, in tests/jobs/culprits.txt.
 """
 
 from __future__ import annotations
