@@ -77,10 +77,11 @@ def _part(reading: Reading, pipelines: Path, places: list[Path]) -> Reading:
 
 
 def _seen_from_here(reading: Reading, root: Path) -> Reading:
-    return replace(reading, problems=tuple(_from_here(problem, root) for problem in reading.problems))
+    return replace(reading, problems=tuple(from_here(problem, root) for problem in reading.problems))
 
 
-def _from_here(problem: Problem, root: Path) -> Problem:
+def from_here(problem: Problem, root: Path) -> Problem:
+    """A problem of a project, its path as it is seen from the working directory."""
     here = Path.cwd()
     return replace(problem, path=problem.path if root == here else os.path.relpath(root / problem.path, here))
 
@@ -108,7 +109,7 @@ def _below(path: str, root: Path) -> str:
 
 
 def _fix_from_here(fix: Fix, root: Path) -> Fix:
-    return fix._replace(problem=_from_here(fix.problem, root))
+    return fix._replace(problem=from_here(fix.problem, root))
 
 
 def report(reading: Reading, as_format: str, width: int) -> tuple[str, str]:

@@ -55,7 +55,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -
     del context, parameter
     from schemas.folder import job_files  # noqa: PLC0415  see the module's docstring
 
-    names = job_files("pipelines", "pipelines", [])
+    names = job_files(str(_pipelines()), "pipelines", [])
     jobs = (name.removeprefix("pipelines/").rpartition(".")[0].replace("/", ".") for name in names)
     return [job for job in jobs if job.startswith(incomplete)]
 
@@ -115,7 +115,7 @@ def new(name: str, more: tuple[str, ...], *, ask: bool | None, **said: str | Non
         if not asking:
             raise click.UsageError("give the job a name, such as team.covid")
         name = click.prompt("Name of the job (such as team.covid)")
-    pipelines = Path("pipelines")
+    pipelines = _pipelines()
     try:
         values = values_of({key: value for key, value in said.items() if value is not None}, more)
         path = place_of_job(name, pipelines)
@@ -144,15 +144,17 @@ def new(name: str, more: tuple[str, ...], *, ask: bool | None, **said: str | Non
 def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fix: bool) -> None:
     """Say everything that is wrong with job files.
 
-    PATH is a job file, a folder of them or a pipelines folder; ./pipelines where it is left out.
+    PATH is a job file, a folder of them or a pipelines folder; where it is left out, the project's,
+    which is found from its subfolders too.
     Two files that write the same object are found among the files named.
     """
     from trawl.checking import check_paths, mend_paths, report  # noqa: PLC0415  see the module's docstring
 
     if not paths:
-        if not Path("pipelines").is_dir():
-            raise click.UsageError("there is no folder pipelines here; name the files or folders to check")
-        paths = (Path("pipelines"),)
+        paths = (_pipelines(),)
+        if not paths[0].is_dir():
+            message = "there is no folder pipelines here or above; name the files or folders to check"
+            raise click.UsageError(message)
     reading, fixes = mend_paths(paths) if fix else (check_paths(paths), [])
     for fixed in fixes:
         click.echo(f"mended {fixed.problem}", err=True, color=_colour())
@@ -199,7 +201,7 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
 
     now = datetime.now(UTC)
     try:
-        made = make(Path.cwd(), base, head, now)
+        made = make(_pipelines().absolute().parent, base, head, now)
     except GitProblem as error:
         raise click.ClickException(str(error)) from None
     click.echo(printed(made, as_format, now, _columns()), color=_colour(), nl=False)
@@ -437,7 +439,7 @@ def sources(as_format: str, *, ask: bool) -> None:
     from schemas.reading import read_jobs  # noqa: PLC0415  see the module's docstring
     from trawl.providers import as_json, as_text, providers  # noqa: PLC0415  as above
 
-    pipelines = Path("pipelines")
+    pipelines = _pipelines()
     jobs = read_jobs(pipelines).jobs if pipelines.is_dir() else ()
     found = providers(jobs, os.environ, ask=ask)
     text = as_json(found) if as_format == "json" else as_text(found, _width())
@@ -545,13 +547,20 @@ def up(port: int) -> None:
         raise click.ClickException(str(error)) from None
 
 
+def _pipelines() -> Path:
+    """The folder of the project's jobs, here or above."""
+    from trawl.project import PIPELINES, project  # noqa: PLC0415  see the module's docstring
+
+    return project() / PIPELINES
+
+
 def _found(name: str) -> Job:
     """The job of a name or file; where it has problems they are printed, and the command ends with 1."""
     from schemas.job import Job  # noqa: PLC0415  see the module's docstring
     from trawl.showing import NoSuchJob, find  # noqa: PLC0415  as above
 
     try:
-        found = find(name, Path("pipelines"))
+        found = find(name, _pipelines())
     except NoSuchJob as error:
         raise click.ClickException(str(error)) from None
     if isinstance(found, Job):

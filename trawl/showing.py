@@ -17,6 +17,7 @@ from schemas.schedule import describe, window_before
 from schemas.window import Window
 from schemas.words import nearest, short
 from schemas.zone import zone
+from trawl.checking import from_here
 from trawl.coming import Coming, next_runs, windows_from
 from trawl.plan import Item
 from trawl.plan.changes import Change
@@ -40,11 +41,16 @@ def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
         folder = next(
             (up for up in file.absolute().parents if up.name == "pipelines"), file.absolute().parent
         )
-        return read_job(file, folder.parent)
+        return _read(file, folder.parent)
     path = job_path(name, pipelines)
     if path is None:
         raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
-    return read_job(path, pipelines.absolute().parent)
+    return _read(path, pipelines.absolute().parent)
+
+
+def _read(path: Path, root: Path) -> Job | tuple[Problem, ...]:
+    found = read_job(path, root)
+    return found if isinstance(found, Job) else tuple(from_here(problem, root) for problem in found)
 
 
 def _near(name: str, pipelines: Path) -> str:

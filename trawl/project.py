@@ -1,0 +1,23 @@
+"""The project a command is called in: the nearest folder from here upward that holds pipelines/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+PIPELINES: Final = "pipelines"
+
+
+def project() -> Path:
+    """The folder that holds the pipelines folder around or above here, as git finds its own.
+
+    Nothing above the top of a git checkout is looked at, for that is another's. Relative where it is
+    here, so that what is printed stays short; here too where there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / PIPELINES).is_dir():
+            return Path() if folder == here else folder
+        if (folder / ".git").exists():
+            break
+    return Path()
