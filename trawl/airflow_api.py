@@ -38,16 +38,23 @@ _PAGE: Final = 100
 _PAUSES: Final = (0.5, 1, 2, 4, 8, 15)
 """Seconds between tries where Airflow's database is busy: SQLite lets one write at a time."""
 
+_MOMENT: Final = 5.0
+"""Seconds between two looks whether a backfill is closed."""
+
+_CLOSING: Final = 36
+"""Looks: a scheduler closes backfills every half a minute, and one that broke off after two minutes."""
+
 _BEHAVIOURS: Final = ("none", "failed", "completed")
 """Which windows that Airflow has run before a backfill takes again, from few to all."""
 
 
 class Refused(Stop):
-    """Airflow answered, and not with what was asked for."""
+    """Airflow answered, and not with what was asked for. `busy` says whether it may in a moment."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, *, busy: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.busy = busy
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):
@@ -71,7 +78,7 @@ class Airflow:
             try:
                 return self._once(method, path, body)
             except Refused as error:
-                if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                if not error.busy:
                     raise
             self.sleep(pause)
         return self._once(method, path, body)
@@ -88,9 +95,12 @@ class Airflow:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise Refused(
-                    f"Airflow at {self.url} answers {error.code}: {_detail(error)}", error.code
-                ) from None
+                detail = _detail(error)
+            # SQLite's lock is a 503 of the backfills alone; elsewhere it is an error of the database.
+            locked = error.code == HTTPStatus.INTERNAL_SERVER_ERROR and "Database error" in detail
+            busy = locked or error.code == HTTPStatus.SERVICE_UNAVAILABLE
+            message = f"Airflow at {self.url} answers {error.code}: {detail}"
+            raise Refused(message, error.code, busy=busy) from None
         except OSError as error:
             reason = getattr(error, "reason", None) or error
             raise Stop(
@@ -221,25 +231,55 @@ def known_runs(airflow: Airflow, job: Job, parts: Sequence[Part]) -> dict[dateti
             return found
 
 
-def create(airflow: Airflow, job: Job, parts: Sequence[Part], known: Mapping[datetime, Known]) -> None:
+def create(
+    airflow: Airflow,
+    job: Job,
+    parts: Sequence[Part],
+    known: Mapping[datetime, Known],
+    say: Callable[[str], None],
+) -> None:
     """Have Airflow run exactly these windows; `known` are the runs it has, none of these under way.
 
     As one backfill, which a person can pause and cancel, where Airflow can be told so; else as a run each.
-    Raises Stop.
+    `say` tells the person what is waited for. Raises Stop.
     """
     behaviour = _behaviour(airflow, job, parts) if job.schedule.cron else None
     if behaviour is None:
         _one_by_one(airflow, job, parts, known)
         return
-    try:
-        airflow.ask("POST", "/api/v2/backfills", _body(job, parts, behaviour))
-    except Refused as error:
-        if error.status == HTTPStatus.CONFLICT:
-            raise Stop(
-                f"a backfill of {job.id} is under way in Airflow, and there can be one at a time: see "
-                f"{airflow.page_of(job)}, and say this again when it is done"
-            ) from None
-        raise
+    body = _body(job, parts, behaviour)
+    for attempt in range(_CLOSING):
+        try:
+            airflow.ask("POST", "/api/v2/backfills", body)
+        except Refused as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            if _created(airflow, job, parts):
+                return
+            if _filling(airflow, job):
+                break
+        else:
+            return
+        if not attempt:
+            say("Airflow has yet to close the backfill before, whose runs have ended: half a minute, mostly.")
+        airflow.sleep(_MOMENT)
+    raise Stop(
+        f"a backfill of {job.id} is under way in Airflow, and there can be one at a time: see"
+        f" {airflow.page_of(job)}, and say this again when it is done"
+    )
+
+
+def _created(airflow: Airflow, job: Job, parts: Sequence[Part]) -> bool:
+    """Whether a try that seemed to fail has created the runs after all: none was under way before."""
+    known = known_runs(airflow, job, parts)
+    starts = [part.interval.start for part in parts]
+    return all(start in known and known[start].under_way for start in starts)
+
+
+def _filling(airflow: Airflow, job: Job) -> bool:
+    """Whether a run of a backfill waits or goes on."""
+    path = f"{_dag(job)}/dagRuns?run_type=backfill&state=queued&state=running&limit=1"
+    return bool(airflow.ask("GET", path)["total_entries"])
 
 
 def _body(job: Job, parts: Sequence[Part], behaviour: str) -> dict[str, object]:
@@ -285,14 +325,18 @@ def _one_by_one(airflow: Airflow, job: Job, parts: Sequence[Part], known: Mappin
         if run := known.get(start):
             path = f"{_dag(job)}/dagRuns/{quote(run.id, safe='')}/clear"
             airflow.ask("POST", path, {"dry_run": False})
-        else:
-            body = {
-                "dag_run_id": f"trawl-backfill__{start.isoformat()}",
-                "logical_date": start.isoformat(),
-                "data_interval_start": start.isoformat(),
-                "data_interval_end": part.interval.end.isoformat(),
-            }
+            continue
+        body = {
+            "dag_run_id": f"trawl-backfill__{start.isoformat()}",
+            "logical_date": start.isoformat(),
+            "data_interval_start": start.isoformat(),
+            "data_interval_end": part.interval.end.isoformat(),
+        }
+        try:
             airflow.ask("POST", f"{_dag(job)}/dagRuns", body)
+        except Refused as error:
+            if error.status != HTTPStatus.CONFLICT or not _created(airflow, job, [part]):
+                raise
 
 
 @dataclass(frozen=True, slots=True)

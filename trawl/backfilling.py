@@ -72,7 +72,7 @@ def backfill_job(job: Job, wish: Wish, width: int | None, environment: Mapping[s
         click.echo("Nothing is done.", err=True)
         return 1
     if todo:
-        create(airflow, job, todo, known)
+        create(airflow, job, todo, known, lambda text: click.echo(text, err=True))
         click.echo(f"Airflow has {counted(len(todo), 'run')} to do.")
     click.echo(f"Watch: {airflow.page_of(job)}\nAfterwards: trawl runs {job.id}")
     return _followed(airflow, job, fill.parts) if wish.wait else 0
