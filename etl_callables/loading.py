@@ -134,6 +134,7 @@ def _manifest(
     tag: str,
     replaced: Replaced | None,
 ) -> Manifest:
+    finished = run.now()
     return Manifest(
         job=job.id,
         job_file=job.file,
@@ -174,11 +175,12 @@ def _manifest(
             tag=tag,
             columns=staged.columns,
         ),
-        raw=Raw(done=staged.raw, pages=len(done.pages)),
+        raw=Raw(done=staged.raw, pages=len(done.pages), expired=finished if job.keep_raw is False else None),
         replaced=replaced,
         started=done.started,
-        finished=run.now(),
+        finished=finished,
         cost=done.cost,
+        privacy=staged.privacy,
     )
 
 
@@ -186,7 +188,8 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
     """Remove what this run made superfluous, once all is committed: it may fail without harm.
 
     That is its own staged file, those of others that are a day old (a younger one's run may be about
-    to publish it), and raw pages of earlier attempts that it did not adopt.
+    to publish it), raw pages of earlier attempts that it did not adopt, and its own where the job keeps
+    none.
     """
     mine = f"{folder}/staged/{manifest.attempt}/"
     day_ago = raw.attempt_name(run.now() - _ABANDONED)
@@ -195,7 +198,9 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
         # The file first: a staged.json without it is still understood.
         old = [key for key in staged if key.startswith(mine) or key.split("/")[-2] < day_ago]
         store.delete(sorted(old, key=lambda key: key.endswith("/staged.json")))
-        kept = {manifest.raw.done, *raw.read_done(store, manifest.raw.done).pages}
+        kept = {manifest.raw.done}
+        if manifest.raw.expired is None:
+            kept.update(raw.read_done(store, manifest.raw.done).pages)
         latest = manifest.raw.done.split("/")[-2]
         earlier = [entry.key for entry in store.list(f"{folder}/raw") if entry.key.split("/")[-2] <= latest]
         store.delete(key for key in earlier if key not in kept)

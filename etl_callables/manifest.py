@@ -64,10 +64,28 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the raw pages are: the key of their `done.json`, and how many."""
+    """Where the raw pages are: the key of their `done.json`, and how many.
+
+    `expired` is from when on they are not kept any more, None while they are; the `done.json` stays.
+    """
 
     done: str
     pages: int
+    expired: datetime | None = None
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done to the rows of an object, for its manifest.
+
+    `key` tells keys apart and cannot be turned back into one; two objects of a job with different ones
+    have different pseudonyms for the same person.
+    """
+
+    pseudonymised: tuple[str, ...]
+    stable: str | None
+    key: str | None
+    dropped: tuple[str, ...]
+    truncated: dict[str, int | str]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +94,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `job_digest` is the SHA-256 of the job's file and defaults, `values` the effective values.
     `per` is how `limit` was filled, as in the job. `truncated` says why the source ended before the
     window did, None when it did not; `cost` is what the pages cost at list prices, None where nothing
-    does. `attempt` names the execution of transform that made the object.
+    does; `privacy` is what was done to the rows, None where nothing was. `attempt` names the execution
+    of transform that made the object.
     """
 
     job: str
@@ -106,6 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
     per: str = "run"
     cost: Cost | None = None
+    privacy: Applied | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 

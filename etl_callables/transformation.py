@@ -17,7 +17,9 @@ from etl_callables import raw
 from etl_callables.ahead import ahead
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.formats import write_file
+from etl_callables.manifest import Applied
 from etl_callables.post import Post, Skipped
+from etl_callables.privacy import Privacy, privacy
 from etl_callables.run import Run, object_key, prefix
 from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.scratch import scratch
@@ -50,7 +52,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetched` items were in the pages: `kept`, `duplicate`, `outside_window`, `over_limit` and those
     `skipped` by reason add up to it. `mended` posts had text that is no Unicode, now U+FFFD.
-    `first_post` and `last_post` are creation times of what was kept.
+    `first_post` and `last_post` are creation times of what was kept. `privacy` is what was done to it.
     """
 
     key: str
@@ -71,6 +73,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     raw: str
     started: datetime
     finished: datetime
+    privacy: Applied | None = None
 
 
 _MANY: Final = 100_000
@@ -93,6 +96,7 @@ def transform(
     fields = tuple(dict.fromkeys([*KEY, *(column.field for column in job.columns)]))
     picked = [column.field for column in job.columns]
     schema = output_schema(job.columns)
+    hidden = privacy(job, run)
     span = _Span()
     with (
         _explained(),
@@ -103,7 +107,7 @@ def transform(
         with _no_garbage():
             table.take(ahead(_pieces(store, done.pages)))
         rows = (
-            pa.RecordBatch.from_arrays([batch[name] for name in picked], schema=schema)
+            pa.RecordBatch.from_arrays(_written(batch, picked, hidden), schema=schema)
             for batch in span.watch(runs.merged())
         )
         file = local / "object"
@@ -124,9 +128,10 @@ def transform(
         over_limit=tally.over_limit,
         skipped=dict(sorted(tally.skipped.items())),
         mended=table.mended,
-        first_post=span.first,
-        last_post=span.last,
+        first_post=hidden.moment(span.first) if hidden else span.first,
+        last_post=hidden.moment(span.last) if hidden else span.last,
         raw=extracted["raw"],
+        privacy=None if hidden is None else hidden.applied,
         started=started,
         finished=run.now(),
     )
@@ -156,6 +161,11 @@ def summary(staged: Staged) -> str:
     return (
         f"{staged.kept:,} posts of {staged.fetched:,} items{rest}; {staged.size:,} bytes of {staged.format}"
     )
+
+
+def _written(batch: pa.RecordBatch, fields: Sequence[str], hidden: Privacy | None) -> list[pa.Array[Any]]:
+    """The columns of some fields as the object has them."""
+    return [batch[name] for name in fields] if hidden is None else hidden.apply(batch, fields)
 
 
 def _pieces(store: Store, keys: Iterable[str]) -> Iterator[tuple[datetime, list[bytes]]]:

@@ -342,6 +342,9 @@ def _raw(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> Iterator[Findi
     except Stop as problem:
         yield _damaged(store, folder, listed, problem)
         return
+    if manifest.raw.expired is not None:
+        yield from _left(bucket, folder, {listed})
+        return
     gone = [page for page in pages if page not in folder.files]
     if gone:
         message = f"could not be made again: {len(gone):,} of its {len(pages):,} raw pages are gone"

@@ -1,4 +1,4 @@
-"""Durations: `30s`, `1 minute`, `2 hours`, or a plain number of seconds."""
+"""Durations: `30s`, `1 minute`, `2 hours`, or a plain number of seconds; and ages: `30 days`, `2 years`."""
 
 from __future__ import annotations
 
@@ -35,3 +35,15 @@ def parse_duration(value: str | int) -> timedelta:
     if seconds > _LONGEST.total_seconds():
         raise ValueError("a duration is at most a year")
     return timedelta(seconds=seconds)
+
+
+_AGE = re.compile(r"(?P<count>[0-9]{1,4}) ?(?P<unit>[a-z]+?)s?")
+_DAYS: Final = {"d": 1, "day": 1, "week": 7, "month": 30, "year": 365}
+
+
+def parse_age(value: str) -> timedelta:
+    """An age of whole days, as the schema has checked it; a month has 30 days, a year 365."""
+    found = _AGE.fullmatch(value)
+    if found is None:
+        raise ValueError(f'"{value}" is no age')
+    return timedelta(days=int(found["count"]) * _DAYS[found["unit"]])

@@ -11,6 +11,7 @@ from schemas.schedule import Schedule
 
 EachRun = Literal["interval", "whole"]
 Per = Literal["run", "day"]
+Stable = Literal["job", "everywhere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,15 @@ class MaxCost:
 
     run: float | None = None
     month: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Which fields are written as keyed hashes, whose key a connection has, and how far they are stable."""
+
+    fields: tuple[str, ...]
+    key: str
+    stable: Stable = "job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,10 @@ class Job:
     limit: int | None = None
     per: Per = "run"
     max_cost: MaxCost = MaxCost()
+    pseudonymise: Pseudonyms | None = None
+    drop: tuple[str, ...] = ()
+    truncate: Mapping[str, int | str] = field(default_factory=dict)
+    keep_raw: bool | timedelta = True
     options: Mapping[str, Any] = field(default_factory=dict)
     date_range: DateRange = DateRange()
     backfill: bool = False
@@ -101,6 +115,13 @@ class Job:
     """The effective plain values by dotted path (`date_range.since`), as written."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each of `values` was written."""
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The names of all connections that the job needs."""
+        pseudonyms = self.pseudonymise.key if self.pseudonymise else None
+        names = (self.source_connection, self.bucket_connection, pseudonyms)
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Job:
         """Itself: nothing in it changes, and DAG builders copy whatever they are handed."""

@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any
 
 from schemas.bucket import bucket_fault
-from schemas.columns import columns_of
 from schemas.cron import NeverFires
 from schemas.draft import Draft
 from schemas.duration import parse_duration
@@ -21,6 +20,7 @@ from schemas.job import DateRange, MaxCost
 from schemas.key import FORMATS, key_faults, suffix_of
 from schemas.moment import parse_moment
 from schemas.overwriting import overwriting
+from schemas.privacy import privacy_of
 from schemas.schedule import Schedule, parse_schedule
 from schemas.subject import subject_faults
 from schemas.words import did_you_mean, either, nearest, short
@@ -64,7 +64,7 @@ def understand(draft: Draft) -> dict[str, Any]:
         "email": (email,) if isinstance(email, str) else tuple(email),
         "tags": tuple(draft.get("tags") or ()),
         "max_cost": _max_cost(draft),
-        "columns": columns_of(draft.get("columns")),
+        **privacy_of(draft),
     }
 
 

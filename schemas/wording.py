@@ -150,7 +150,7 @@ def _option_hint(misfit: Misfit, name: str) -> str | None:
 
 
 def _pattern(misfit: Misfit, path: Path) -> Fault:
-    if str(path[-1]).endswith("_connection"):
+    if misfit.schema is schema()["$defs"]["connection"]:
         # What stands here by mistake may be the credentials themselves: they are not repeated.
         hint = "credentials belong in the connection, in Airflow"
         return Fault(misfit.schema["errorMessage"], "wrong-form", hint, path)

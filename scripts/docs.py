@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+from etl_callables.manifest import json_schema
 from trawl import prices
 from trawl.reference import reference
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {"docs/job-reference.md": reference, "docs/sources.md": prices.page}
+PAGES = {
+    "docs/job-reference.md": reference,
+    "docs/sources.md": prices.page,
+    "schemas/manifest.schema.json": lambda: json.dumps(json_schema(), indent=2) + "\n",
+}
 
 
 def main(arguments: list[str]) -> int:

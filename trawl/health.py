@@ -114,7 +114,7 @@ def _loader(root: Path) -> Finding:
 
 
 def _connections_of(job: Job) -> list[str]:
-    return [name for name in (job.source_connection, job.bucket_connection) if name]
+    return list(job.connections)
 
 
 def _bucket_of(job: Job) -> list[str]:

@@ -29,7 +29,7 @@ _GROUPS: Final = (
     ("description", "owner", "tags"),
     ("source", "via", "source_connection", "query", "options", "date_range", "limit", "max_cost"),
     ("schedule", "timezone", "backfill"),
-    ("bucket", "bucket_connection", "key", "columns"),
+    ("bucket", "bucket_connection", "key", "columns", "drop", "truncate", "pseudonymise", "keep_raw"),
 )
 _NOTES: Final = {
     "query": "what to search for",

@@ -132,7 +132,7 @@ def _plan(
 
 
 def _surroundings(before: Iterable[Job], changes: Iterable[Change]) -> Surroundings:
-    names = (name for job in before for name in (job.source_connection, job.bucket_connection) if name)
+    names = (name for job in before for name in job.connections)
     left = {}
     for change in changes:
         job = change.before

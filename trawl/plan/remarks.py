@@ -86,8 +86,8 @@ def _left_behind(job: Job) -> Remark:
 def _of_the_job(job: Job, ahead: Forecast | None, around: Surroundings) -> Iterator[Remark]:
     """What is so of a job whatever it was before."""
     facts = facts_of(job.source, job.via)
-    for name in (job.source_connection, job.bucket_connection):
-        if name is not None and name not in around.connections:
+    for name in job.connections:
+        if name not in around.connections:
             text = "it needs the connection {0}, which no job has named before: create it in Airflow first"
             yield Remark("new-connection", text, (name,))
     reach = None if facts.reach is None else facts.reach(job.options)
@@ -113,7 +113,7 @@ def _reach(job: Job, ahead: Forecast, reach: timedelta) -> Iterator[Remark]:
 
 def _of_a_new_one(job: Job, ahead: Forecast | None, around: Surroundings) -> Iterator[Remark]:
     yield from _takes_over(job, around)
-    yield from _personal((), _fields(job))
+    yield from _personal((), _plain_fields(job))
     if ahead is not None and ahead.at_once and ahead.past > MANY_RUNS:
         yield Remark("many-runs", f"{ahead.past:,} runs start as soon as it appears")
 
@@ -125,11 +125,26 @@ def _takes_over(job: Job, around: Surroundings) -> Iterator[Remark]:
         yield Remark("takes-over", text, (other, place(job)))
 
 
-def _fields(job: Job) -> tuple[str, ...]:
-    return tuple(column.field for column in job.columns)
+def _plain_fields(job: Job) -> tuple[str, ...]:
+    """The fields that an object says as the source gave them."""
+    hidden = job.pseudonymise.fields if job.pseudonymise else ()
+    return tuple(column.field for column in job.columns if column.field not in hidden)
+
+
+def _pseudonyms(before: Job, after: Job) -> Iterator[Remark]:
+    old, new = before.pseudonymise, after.pseudonymise
+    if old is None or new is None:
+        if new is not None:
+            text = "objects written so far, and their raw pages, still say who people are: run them again"
+            yield Remark("named-so-far", text)
+        return
+    if (old.key, old.stable) != (new.key, new.stable) or (before.id != after.id and new.stable == "job"):
+        text = "everybody gets another pseudonym: objects written so far cannot be joined with new ones"
+        yield Remark("other-pseudonyms", text)
 
 
 def _personal(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Remark]:
+    """Of the fields that an object says as they are, before and after a change."""
     fields = [name for name in _PERSONAL if name in after and name not in before]
     if fields:
         text = f"it writes who people are ({', '.join(fields)}) as it is, not as a pseudonym"
@@ -148,7 +163,8 @@ def _of_an_edit(change: Change, before: Job, after: Job, now: datetime) -> Itera
         yield from _mixed(before, after, names)
     yield from _limit(before, after)
     yield from _dates(before, after, now)
-    yield from _personal(_fields(before), _fields(after))
+    yield from _personal(_plain_fields(before), _plain_fields(after))
+    yield from _pseudonyms(before, after)
 
 
 def _renamed(before: Job, after: Job) -> Iterator[Remark]:

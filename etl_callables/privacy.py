@@ -1,0 +1,189 @@
+"""What is left out of an object: pseudonyms for names, less of a text, the day instead of the second.
+
+Applied to the sorted rows on their way to the file, so that rows are told apart by what the source gave.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+import pyarrow as pa
+
+from etl_callables.errors import Stop
+from etl_callables.manifest import Applied
+from etl_callables.run import Run
+from etl_callables.table import TEXTS, TIME, pc
+from schemas.job import Job, Pseudonyms
+
+_SHORTEST: Final = 16
+"""Characters of a key below which trying all keys is no work."""
+
+_BYTES: Final = 16
+_KINDS: Final = {
+    "author": "handle",
+    "mentions": "handle",
+    "author_name": "name",
+    "author_id": "account",
+    "url": "url",
+    **dict.fromkeys(("id", "conversation_id", "in_reply_to", "quoted", "reposted"), "post"),
+}
+"""Field -> what its values are: those of one kind have the same pseudonyms wherever they stand."""
+
+_NAMED: Final = re.compile(r"(?<![\w@/.])@(\w(?:[\w.-]*\w)?(?:@\w(?:[\w.-]*\w)?)?)")
+"""A name in a text: @somebody, @somebody.example, @somebody@server.example; not the end of an address."""
+
+
+_Change = Callable[[Any, Any], str]
+"""From a platform and a value to what stands in the value's place."""
+
+Way = Callable[["pa.Array[Any]", "pa.Array[Any]"], "pa.Array[Any]"]
+"""From a column, and the platform of each row, to what is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What a job leaves out, ready to be applied."""
+
+    applied: Applied
+    _ways: dict[str, list[Way]]
+
+    def apply(self, batch: pa.RecordBatch, fields: Sequence[str]) -> list[pa.Array[Any]]:
+        """The columns of `fields`, as they are written. `batch` has `platform` among its columns."""
+        return [self._column(batch, name) for name in fields]
+
+    def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array[Any]:
+        column = batch[name]
+        for way in self._ways.get(name, ()):
+            column = way(column, batch["platform"])
+        return column
+
+    def moment(self, created: datetime | None) -> datetime | None:
+        """A time of a post, as it is written."""
+        column: pa.Array[Any] = pa.array([created], TIME)
+        for way in self._ways.get("created_at", ()):
+            column = way(column, column)
+        return cast("datetime | None", column[0].as_py())
+
+
+def privacy(job: Job, run: Run) -> Privacy | None:
+    """What a job leaves out; None where that is nothing. Stop where its key is missing or too short."""
+    if job.pseudonymise is None and not job.drop and not job.truncate:
+        return None
+    ways: dict[str, list[Way]] = {}
+    stamp = None
+    if job.pseudonymise is not None:
+        names = Names(
+            _key(job, job.pseudonymise, run), "" if job.pseudonymise.stable == "everywhere" else job.id
+        )
+        stamp = names.stamp
+        for field in job.pseudonymise.fields:
+            ways[field] = [names.in_text if field == "text" else names.of_kind(_KINDS[field])]
+    for field, size in job.truncate.items():
+        ways.setdefault(field, []).append(_beginning(size))
+    return Privacy(
+        Applied(
+            pseudonymised=job.pseudonymise.fields if job.pseudonymise else (),
+            stable=job.pseudonymise.stable if job.pseudonymise else None,
+            key=stamp,
+            dropped=job.drop,
+            truncated=dict(job.truncate),
+        ),
+        ways,
+    )
+
+
+def _key(job: Job, pseudonyms: Pseudonyms, run: Run) -> bytes:
+    name = pseudonyms.key
+    try:
+        password = str(run.connection(name).get("password") or "")
+    except LookupError as problem:
+        raise Stop(
+            f"There is no connection {name}, whose password {job.file} makes pseudonyms with: create it in"
+            " Airflow under Admin, Connections, with a long random password (`openssl rand -hex 32`)."
+        ) from problem
+    if len(password) < _SHORTEST:
+        raise Stop(
+            f"The password of the connection {name} is too short to make pseudonyms with: give it"
+            f" {_SHORTEST} characters or more, at random (`openssl rand -hex 32`)."
+        )
+    return password.encode()
+
+
+class Names:
+    """Pseudonyms: HMAC-SHA256 of a value, its kind, its platform and a scope, 26 letters and digits."""
+
+    def __init__(self, key: bytes, scope: str) -> None:
+        self._key = key
+        self._scope = scope
+        self.stamp = self._digest("key")[:4].hex()
+
+    def pseudonym(self, platform: str, kind: str, value: str) -> str:
+        """The pseudonym of a value. Handles are the same in any case and with or without their @."""
+        if kind == "handle":
+            value = value.removeprefix("@").casefold()
+        digest = self._digest(self._scope, platform, kind, value)[:_BYTES]
+        return base64.b32encode(digest).decode().rstrip("=").lower()
+
+    def _digest(self, *parts: str) -> bytes:
+        # Each part after its length, so that no two lists of parts are one text.
+        text = b"".join(len(part).to_bytes(8, "big") + part for part in (one.encode() for one in parts))
+        return hmac.digest(self._key, text, hashlib.sha256)
+
+    def of_kind(self, kind: str) -> Way:
+        """A function of a column and its platforms that gives the column of pseudonyms; null stays null."""
+
+        def change(column: pa.Array[Any], platforms: pa.Array[Any]) -> pa.Array[Any]:
+            if column.type != TEXTS:
+                return self._each(column, platforms, lambda one, value: self.pseudonym(one, kind, value))
+            owners = platforms.take(pc.list_parent_indices(column))
+            inner = self._each(
+                pc.list_flatten(column), owners, lambda one, value: self.pseudonym(one, kind, value)
+            )
+            lists = pc.cast(pc.fill_null(pc.list_value_length(column), 0), pa.int32())
+            ends = pc.cumulative_sum(lists)
+            offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+            return pa.ListArray.from_arrays(offsets, inner, type=TEXTS, mask=pc.is_null(column))
+
+        return change
+
+    def in_text(self, column: pa.Array[Any], platforms: pa.Array[Any]) -> pa.Array[Any]:
+        """The texts, each @name in them replaced."""
+
+        def change(platform: Any, text: Any) -> str:
+            def name(found: re.Match[str]) -> str:
+                return f"@{self.pseudonym(platform, 'handle', found[1])}"
+
+            return _NAMED.sub(name, text)
+
+        return self._each(column, platforms, change)
+
+    @staticmethod
+    def _each(column: pa.Array[Any], platforms: pa.Array[Any], change: _Change) -> pa.Array[Any]:
+        """Each value changed, each different one once; null stays null."""
+        known: dict[tuple[Any, Any], str | None] = {}
+        changed = []
+        for pair in zip(platforms.to_pylist(), column.to_pylist(), strict=True):
+            if pair not in known:
+                known[pair] = None if pair[1] is None else change(*pair)
+            changed.append(known[pair])
+        return pa.array(changed, pa.string())
+
+
+def _beginning(size: int | str) -> Way:
+    """A function that gives the first `size` characters of texts, or the beginning of a unit of time."""
+
+    def change(column: pa.Array[Any], _platforms: pa.Array[Any]) -> pa.Array[Any]:
+        if isinstance(size, int):
+            short: Any = pc.utf8_slice_codeunits(column, 0, size)
+        else:
+            short = pc.cast(pc.floor_temporal(column, unit=size), TIME)
+        return cast("pa.Array[Any]", short)
+
+    return change
