@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def span_of(job: Job, start: str | None, end: str | None, now: datetime) -> Span
     begin = max(moment for moment in (first, since) if moment)
     finish = min(moment for moment in (last or now, until or last or now))
     if begin >= finish:
-        outside = _outside(job, begin, finish)
+        outside = _outside(job, begin, now)
         if first or last:
             raise Stop(f"there is nothing to fill: {outside}")
         remarks.append(f"{outside[:1].upper()}{outside[1:]}.")
@@ -106,16 +107,16 @@ def span_of(job: Job, start: str | None, end: str | None, now: datetime) -> Span
     return Span(begin, finish, tuple(remarks))
 
 
-def _outside(job: Job, begin: datetime, finish: datetime) -> str:
+def _outside(job: Job, begin: datetime, now: datetime) -> str:
     """Why a span is empty."""
     since, until = job.date_range.since, job.date_range.until
-    if (until and until <= begin) or (since == begin and finish < since):
-        return f"its date range is {_clock(job, since)} to {_clock(job, until)}"
-    return f"{_clock(job, begin)} is yet to come"
+    if begin >= now and not (until and until <= begin):
+        return f"{_clock(job, begin)} is yet to come"
+    return f"its date range is {_clock(job, since)} to {_clock(job, until)}"
 
 
 def _clock(job: Job, moment: datetime | None) -> str:
-    return "no end" if moment is None else clock(moment, zone(job.schedule.timezone))
+    return "…" if moment is None else clock(moment, zone(job.schedule.timezone))
 
 
 def parts_of(job: Job, span: Span, now: datetime) -> tuple[Part, ...]:
@@ -182,6 +183,9 @@ def _remarks(job: Job, parts: Sequence[Part], now: datetime) -> Iterator[str]:
         if beyond:
             days = counted(reach.days, "day")
             yield f"{name} goes back {days} only: {counted(beyond, 'run')} cannot fetch all."
+    shared = [key for key, runs in Counter(part.key for part in parts).items() if runs > 1]
+    if shared:
+        yield f"Several of these windows write {shared[0]}, and the last one stays: put {{start}} into it."
     _, cost = bounds_of(job, len(parts))
     month = job.max_cost.month
     if facts.dollars is not None and cost is None and month is None:
