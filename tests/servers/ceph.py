@@ -181,7 +181,7 @@ def _bring_up(running: Cluster, settings: Mapping[str, object]) -> None:
     _run(["monmaptool", "--create", "--fsid", name, "--addv", "a", f"[{monitor}]", folder / "monmap"])
     _run(["ceph-mon", *at, "-i", "a", "--mkfs", "--monmap", folder / "monmap"])
     foreground = ["-f", *at]
-    front = f"beast endpoint=127.0.0.1:{running.port}"
+    front = f"beast tcp_nodelay=1 endpoint=127.0.0.1:{running.port}"
     if running.tls:
         front += f" ssl_endpoint={running.tls.removeprefix('https://')}"
         front += f" ssl_certificate={folder / 'certificate.pem'}"
