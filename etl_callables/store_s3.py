@@ -175,7 +175,8 @@ class S3Store:
 
 def _tag(answer: Mapping[str, Any]) -> str:
     """An object's entity tag in quotation marks, which Ceph leaves out where it says what it copied."""
-    return '"' + answer["ETag"].strip('"') + '"'
+    tag: str = answer["ETag"]
+    return '"' + tag.strip('"') + '"'
 
 
 class _Stream(io.RawIOBase):
