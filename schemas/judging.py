@@ -10,6 +10,7 @@ from schemas.fault import Fault, Path, Place, dotted
 from schemas.inside import lines_of
 from schemas.layers import Layers
 from schemas.meaning import understand, via_fault
+from schemas.quoting import quoting_faults
 from schemas.shape import Misfit, misfits
 from schemas.wording import fault_of
 from schemas.words import short
@@ -31,8 +32,9 @@ def judge(
     layers: Layers, job_id: str, root: str, *, partial: bool, known: list[Fault]
 ) -> tuple[dict[str, Any], list[Fault]]:
     """What the layers mean, and what is wrong with them beyond the faults known already."""
-    blamed = {fault.path for fault in known if fault.path}
-    faults: list[Fault] = []
+    quoted = list(quoting_faults(layers.value))
+    faults: list[Fault] = list(quoted)
+    blamed = {fault.path for fault in (*known, *quoted) if fault.path}
     explained: dict[Path, Fault] = {}
     for misfit in misfits(layers.value, partial=partial):
         if any(misfit.path[: len(path)] == path for path in blamed):

@@ -29,6 +29,7 @@ MAX_BYTES: Final = 900
 RESERVED: Final = "_trawl"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _HOLE = re.compile(r"\{([^{}]*)\}")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+]*://")
 _BRACE = re.compile(r"[{}]")
 _TEMPLATE = re.compile(r"\{[{%]")
 _EMPTY = re.compile(r"(?<=/)/")
@@ -94,10 +95,15 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
             faults.append(fault._replace(hint=slip.hint or fault.hint))
         pieces = (template,)
     segments = template.split("/")
+    if _ADDRESS.match(template):
+        hint = "the bucket says where; write what comes after it"
+        return [
+            Fault("this is an address, and a key is only the name in the bucket", "bad-key", hint, ("key",))
+        ]
     if template.startswith("/"):
-        faults.append(
-            Fault('a key begins inside the bucket, not with "/"', "bad-key", f'write "{template.strip("/")}"')
-        )
+        inside = template.strip("/")
+        hint = f'write "{inside}"' if inside else 'write a name, such as "{job}/{date}.csv"'
+        faults.append(Fault('a key begins inside the bucket, not with "/"', "bad-key", hint))
     elif template.endswith("/"):
         hint = f'add a name: "{template}posts.csv"'
         faults.append(Fault("the key names a folder", "bad-key", hint, offset=len(template) - 1))

@@ -21,6 +21,7 @@ from schemas.key import FORMATS, key_faults, suffix_of
 from schemas.moment import parse_moment
 from schemas.overwriting import overwriting
 from schemas.privacy import privacy_of
+from schemas.quality import quality_of
 from schemas.schedule import Schedule, parse_schedule
 from schemas.subject import subject_faults
 from schemas.words import did_you_mean, either, nearest, short
@@ -35,6 +36,7 @@ _CANNOT = {
 }
 """Modules of snscrape that have nothing to read any more, and why."""
 
+_OFFSET = re.compile(r"[+\-]?\d")
 _DATE_OPERATOR = re.compile(r"(?:^|[\s(])(?P<operator>(?:since|until)(?:_time)?:\S*)", re.IGNORECASE)
 
 
@@ -64,6 +66,7 @@ def understand(draft: Draft) -> dict[str, Any]:
         "email": (email,) if isinstance(email, str) else tuple(email),
         "tags": tuple(draft.get("tags") or ()),
         "max_cost": _max_cost(draft),
+        "quality": quality_of(draft),
         **privacy_of(draft),
     }
 
@@ -93,6 +96,8 @@ def _timezone(draft: Draft) -> str:
 
 @lru_cache(maxsize=256)
 def _zone_hint(name: str) -> str:
+    if _OFFSET.search(name):
+        return "write the name of a place, such as Europe/Berlin, whose clocks it follows"
     names = zone_names()
     # "berlin" alone is what people write most.
     cities = {full.rpartition("/")[2]: full for full in sorted(names, reverse=True) if "/" in full}
@@ -269,4 +274,4 @@ def via_fault(source: str, via: str, known: list[str]) -> Fault:
         hint = f"leave via out, which is {known[0]} then"
         return Fault(f"{source} via {via} cannot work: {reason}", "cannot-work", hint, ("via",))
     message = f'{source} has no provider "{short(via)}"'
-    return Fault(message, "unknown-via", did_you_mean(via, known), ("via",))
+    return Fault(message, "unknown-via", did_you_mean(via, known), ("via",), other=("source",))

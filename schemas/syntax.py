@@ -11,6 +11,10 @@ from schemas.inside import lines_of
 
 _INDENT = re.compile(r"\s*")
 _BRACE_FIRST = re.compile(r"\s*[A-Za-z_]+:\s+\{")
+_NEARLY_A_COLON = re.compile(
+    "[A-Za-z_]+ ?"
+    "(?:(?P<wide>[\uff1a\ufe55\ua789])|:(?P<space>[\xa0\u2000-\u200b\u202f\u3000])|(?P<colon>:)\\S)"
+)
 _BRACKETS = {"]": "[", "}": "{"}
 # What libyaml says; whether the culprit is where it began to read rather than where it gave up; what
 # we say and advise.
@@ -67,7 +71,28 @@ def explain(error: yaml.YAMLError, text: str) -> Fault:
             "close it, or double it inside a text",
         )
         return Fault(message, "syntax", hint, place=opening)
+    if "expected ':'" in (error.problem or "") and start.line <= len(lines):
+        found = _NEARLY_A_COLON.match(lines[start.line - 1], start.column - 1)
+        if found is not None:
+            return _nearly_a_colon(found, start.line)
+    if "expected <document start>" in (error.problem or ""):
+        first = next((number for number, text in enumerate(lines, 1) if text[:1] not in ("", "#")), 1)
+        if lines[first - 1].startswith("%"):
+            message = 'a line that begins with "%" speaks to YAML itself'
+            return Fault(message, "syntax", "leave it out", place=Place(first, 1))
     return _in_words(error.problem or "", line, at, start)
+
+
+def _nearly_a_colon(found: re.Match[str], line: int) -> Fault:
+    """What stands after a key instead of ":" and a space, and looks like them."""
+    if found["wide"]:
+        message, hint = 'this wide ":" is none for YAML', 'type ":" and a space'
+        return Fault(message, "syntax", hint, place=Place(line, found.start("wide") + 1))
+    if found["space"]:
+        message, hint = 'what follows ":" looks like a space and is none for YAML', "type a space instead"
+        return Fault(message, "syntax", hint, place=Place(line, found.start("space") + 1))
+    place = Place(line, found.start("colon") + 1)
+    return Fault('a space is missing after ":"', "syntax", "write key: value", place=place)
 
 
 def _left_open(lines: list[str], at: Place) -> Place | None:

@@ -13,8 +13,19 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     import difflib  # noqa: PLC0415  for hints only
 
     plain = {_plain(choice): choice for choice in choices}
-    found = difflib.get_close_matches(_plain(word[:100]), plain, n=1, cutoff=0.7)
+    said = _plain(word[:100])
+    # One and many of a thing, and letters in the wrong order, are nearer than letters can tell.
+    for same in (_one, sorted):
+        for name, choice in plain.items():
+            if same(name) == same(said):
+                return choice
+    found = difflib.get_close_matches(said, plain, n=1, cutoff=0.7)
     return plain[found[0]] if found else None
+
+
+def _one(word: str) -> str:
+    """A word without the ending of its plural."""
+    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def _plain(word: str) -> str:

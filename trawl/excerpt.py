@@ -14,6 +14,9 @@ _BREAKS: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _QUOTED: Final = re.compile(r"""\"(?:[^"\\]|\\.)*\"?|'(?:[^']|'')*'?""")
 _BLOCK: Final = re.compile(r".+?(?=\s*(?::(?:\s|$)|\s#|$))")
 _FLOW: Final = re.compile(r".+?(?=\s*(?::(?:\s|$)|\s#|[,\]}]|$))")
+_BEGINS: Final = "_./-+@%`$~\u201c\u201e\xab\u2018\u201a"
+"""What a key or value can begin with besides letters and digits."""
+
 _CLOSING: Final = {"[": "]", "{": "}"}
 
 
@@ -31,7 +34,7 @@ def token_at(line: str, column: int) -> str:
         return found[0]
     if rest[0] in _CLOSING:
         return _collection(rest)
-    if not (rest[0].isalnum() or rest[0] in "_./-+@%`$~"):
+    if not (rest[0].isalnum() or rest[0] in _BEGINS):
         return rest[0]
     found = (_FLOW if _in_flow(line[: column - 1]) else _BLOCK).match(rest)
     return found[0] if found else rest[0]
@@ -59,7 +62,7 @@ def _in_flow(before: str) -> bool:
 def excerpt(text: str, line: int, column: int, width: int) -> list[str]:
     """The line with a marker under the culprit, in at most `width` columns; nothing where there is none."""
     lines = lines_of(text)
-    if not 1 <= line <= len(lines) or not lines[line - 1].strip() or text.startswith("\ufffd\ufffd"):
+    if not 1 <= line <= len(lines) or not lines[line - 1] or text.startswith("\ufffd\ufffd"):
         return []
     whole = lines[line - 1]
     token = token_at(whole, column) or " "

@@ -152,6 +152,10 @@ def _instead(problem: Problem, word: str, quote: str) -> str | None:
     if found := _MEANT.fullmatch(hint):
         meant = found["word"]
         return _with(quote, meant) if _certain(problem.kind, word, meant) else None
+    if problem.kind == "typographic-quotes":
+        # Around a query they may have been meant for a phrase.
+        certain = hint == "write straight quotes, or none" and not quote and '"' not in word
+        return f'"{word[1:-1]}"' if certain else None
     if problem.kind == "wrong-type":
         return _of_another_type(hint, word, quote)
     if problem.kind == "bad-key" and word.startswith("/"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from schemas.inside import lines_of
 from schemas.job import Job
 from schemas.reading import job_path, read_job, read_jobs
 
@@ -40,7 +41,7 @@ def test_every_place_points_into_the_file(err_case: Path, pipelines: Path) -> No
         path = pipelines.parent / problem.path
         if problem.kind in ("encoding", "linked-folder"):
             continue
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+        lines = lines_of(path.read_bytes().decode("utf-8-sig"))
         assert 1 <= problem.line <= len(lines), (err_case, problem)
         assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1, (err_case, problem)
 

@@ -40,6 +40,8 @@ CERTAIN = [
     ("query: 2021", 'query: "2021"'),
     ("query: 1.50", 'query: "1.50"'),
     ("query: true", 'query: "true"'),
+    ("query: \u201ccovid\u201d", None),
+    ("query: \u201copen data\u201d OR corona", None),
     ("query: *covid", None),
     ("query: !covid", None),
     ("query: [covid]", None),
@@ -100,6 +102,7 @@ BUCKETS = [
     ("bucket: s3a://my-bucket", "bucket: s3://my-bucket"),
     ("bucket: s3:/my-bucket", "bucket: s3://my-bucket"),
     ("bucket: s3://my-bucket//social", "bucket: s3://my-bucket/social"),
+    ("bucket: \u201cs3://my-bucket\u201d  # theirs", 'bucket: "s3://my-bucket"  # theirs'),
     ("bucket: my-bucket", None),
     ("bucket: s3://My_Bucket", None),
 ]
