@@ -7,6 +7,7 @@ object without a manifest that agrees is written again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from etl_callables.manifest import (
     Counts,
     Manifest,
     Object,
+    Quality,
     Raw,
     Replaced,
     encode,
@@ -23,7 +25,8 @@ from etl_callables.manifest import (
     read_manifest,
     write_manifest,
 )
-from etl_callables.run import Run, object_key, prefix
+from etl_callables.quality import Found, assess, rejects
+from etl_callables.run import REJECTED, Run, object_key, prefix
 from etl_callables.store import Store, open_store
 from etl_callables.transformation import Staged, read_staged
 from schemas.job import Job
@@ -42,7 +45,8 @@ def load(
 
     Returns `{"object": url, "manifest": url, "posts": n}`. At any time there is the whole old object
     or the whole new one under the final key. With `anew` it is written even where the store says that
-    it is there unchanged, for whoever has read it and knows better. Raises RetryLater and Stop.
+    it is there unchanged, for whoever has read it and knows better. Raises RetryLater, and Stop, also for
+    posts that are not as the job expects.
     """
     store = open_store(job, run)
     folder = prefix(job, window, run)
@@ -56,11 +60,12 @@ def load(
     staged = read_staged(store, transformed["staged"])
     _verify(store, staged)
     done = raw.read_done(store, staged.raw)
+    found = Found(staged.kept, done.last_post or staged.last_post, staged.measured)
+    quality = assess(job, window, run, store, found)
     replaced = _replaced(store, before, key, staged)
-    same = not anew and before is not None and _is_same(before, key, staged) and _stands(store, before)
-    for _ in range(_TRIES):
-        tag = before.object.tag if same and before else store.copy(staged.key, key)
-        manifest = _manifest(
+
+    def described(key: str, tag: str) -> Manifest:
+        return _manifest(
             job,
             window,
             run,
@@ -71,7 +76,17 @@ def load(
             key=key,
             tag=tag,
             replaced=replaced,
+            quality=quality,
         )
+
+    if rejects(job, quality):
+        raise _reject(store, folder, key, staged, described)
+    for breach in quality.breaches if quality else ():
+        run.log.warning("This run is not as expected: %s.", breach)
+    same = not anew and before is not None and _is_same(before, key, staged) and _stands(store, before)
+    for _ in range(_TRIES):
+        tag = before.object.tag if same and before else store.copy(staged.key, key)
+        manifest = described(key, tag)
         write_manifest(store, folder, manifest)
         if _stands(store, manifest) and store.read(manifest_key(folder)) == encode(manifest):
             break
@@ -133,6 +148,7 @@ def _manifest(
     key: str,
     tag: str,
     replaced: Replaced | None,
+    quality: Quality | None,
 ) -> Manifest:
     finished = run.now()
     return Manifest(
@@ -181,6 +197,22 @@ def _manifest(
         finished=finished,
         cost=done.cost,
         privacy=staged.privacy,
+        quality=quality,
+    )
+
+
+def _reject(
+    store: Store, folder: str, key: str, staged: Staged, described: Callable[[str, str], Manifest]
+) -> Stop:
+    """Keep posts that are not as expected beside their key, and say so."""
+    place = f"{folder}/{REJECTED}/{key.rpartition('/')[2]}"
+    manifest = described(place, store.copy(staged.key, place))
+    store.write(f"{folder}/{REJECTED}/manifest.json", encode(manifest))
+    breaches = manifest.quality.breaches if manifest.quality else ()
+    return Stop(
+        f"This run is not as expected: {'; '.join(breaches)}. Its posts are kept at {manifest.object.url},"
+        f" and {store.url(key)} is as it was. To take them as they are, correct `quality` in"
+        f" {manifest.job_file} and clear the load task."
     )
 
 
@@ -188,8 +220,8 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
     """Remove what this run made superfluous, once all is committed: it may fail without harm.
 
     That is its own staged file, those of others that are a day old (a younger one's run may be about
-    to publish it), raw pages of earlier attempts that it did not adopt, and its own where the job keeps
-    none.
+    to publish it), raw pages of earlier attempts that it did not adopt, its own where the job keeps none,
+    and what was rejected before.
     """
     mine = f"{folder}/staged/{manifest.attempt}/"
     day_ago = raw.attempt_name(run.now() - _ABANDONED)
@@ -201,6 +233,7 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
         kept = {manifest.raw.done}
         if manifest.raw.expired is None:
             kept.update(raw.read_done(store, manifest.raw.done).pages)
+        store.delete([entry.key for entry in store.list(f"{folder}/{REJECTED}")])
         latest = manifest.raw.done.split("/")[-2]
         earlier = [entry.key for entry in store.list(f"{folder}/raw") if entry.key.split("/")[-2] <= latest]
         store.delete(key for key in earlier if key not in kept)

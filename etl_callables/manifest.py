@@ -88,14 +88,36 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     truncated: dict[str, int | str]
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the kept posts: how many have a field empty, and how many are in a language, where the job asks."""
+
+    nulls: dict[str, int]
+    languages: dict[str, int]
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run compares with what its job expects.
+
+    `breaches` are sentences for a person, none where all is as expected. `earlier` are the posts of the
+    runs before, the latest first, where they were looked at; `silent` is how many runs in a row found
+    nothing, 0 while that is nothing to speak of.
+    """
+
+    breaches: tuple[str, ...]
+    measured: Measured | None
+    earlier: tuple[int, ...]
+    silent: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One run over one window. Times are aware UTC; `window` is [start, end) as in `Window.__str__`.
 
     `job_digest` is the SHA-256 of the job's file and defaults, `values` the effective values.
     `per` is how `limit` was filled, as in the job. `truncated` says why the source ended before the
     window did, None when it did not; `cost` is what the pages cost at list prices, None where nothing
-    does; `privacy` is what was done to the rows, None where nothing was. `attempt` names the execution
-    of transform that made the object.
+    does; `privacy` is what was done to the rows, None where nothing was; `quality` is how the run compares
+    with what is expected, None where nothing is. `attempt` names the execution of transform that made
+    the object.
     """
 
     job: str
@@ -126,6 +148,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     per: str = "run"
     cost: Cost | None = None
     privacy: Applied | None = None
+    quality: Quality | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 

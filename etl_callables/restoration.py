@@ -56,6 +56,7 @@ _ADVICE = {
     "no-raw": "only fetching it again brings them back: clear the extract task of that run",
     "damaged": "delete it and run that window again",
     "abandoned": "clear the run in Airflow to finish it, or delete these files",
+    "rejected": "look at them, then correct the job's `quality` and clear its load task, or delete them",
     "unread": "try again",
     "unfinished": "its run does it",
 }

@@ -17,6 +17,9 @@ STATE = "_trawl"
 """Top folder of everything in a bucket that is not an object: Athena, Spark and DuckDB's hive
 readers pass over names that begin with an underscore."""
 
+REJECTED = "rejected"
+"""Folder of a window with posts that are not as their job expects, kept until somebody has looked."""
+
 
 def _no_connections(name: str) -> Mapping[str, Any]:
     raise LookupError(name)

@@ -17,9 +17,10 @@ from etl_callables import raw
 from etl_callables.ahead import ahead
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.formats import write_file
-from etl_callables.manifest import Applied
+from etl_callables.manifest import Applied, Measured
 from etl_callables.post import Post, Skipped
 from etl_callables.privacy import Privacy, privacy
+from etl_callables.quality import Measure
 from etl_callables.run import Run, object_key, prefix
 from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.scratch import scratch
@@ -52,7 +53,8 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetched` items were in the pages: `kept`, `duplicate`, `outside_window`, `over_limit` and those
     `skipped` by reason add up to it. `mended` posts had text that is no Unicode, now U+FFFD.
-    `first_post` and `last_post` are creation times of what was kept. `privacy` is what was done to it.
+    `first_post` and `last_post` are creation times of what was kept. `privacy` is what was done to it,
+    `measured` what the job's bounds are about.
     """
 
     key: str
@@ -74,6 +76,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     privacy: Applied | None = None
+    measured: Measured | None = None
 
 
 _MANY: Final = 100_000
@@ -93,7 +96,8 @@ def transform(
     done = raw.read_done(store, extracted["raw"])
     folder = f"{prefix(job, window, run)}/staged/{raw.new_attempt(started)}"
     key = f"{folder}/{object_key(job, window, run).rpartition('/')[2]}"
-    fields = tuple(dict.fromkeys([*KEY, *(column.field for column in job.columns)]))
+    measure = Measure(job.quality)
+    fields = tuple(dict.fromkeys([*KEY, *(column.field for column in job.columns), *measure.fields]))
     picked = [column.field for column in job.columns]
     schema = output_schema(job.columns)
     hidden = privacy(job, run)
@@ -108,7 +112,7 @@ def transform(
             table.take(ahead(_pieces(store, done.pages)))
         rows = (
             pa.RecordBatch.from_arrays(_written(batch, picked, hidden), schema=schema)
-            for batch in span.watch(runs.merged())
+            for batch in measure.watch(span.watch(runs.merged()))
         )
         file = local / "object"
         encoded = write_file(file, job.format, job.compression, schema, ahead(rows))
@@ -132,6 +136,7 @@ def transform(
         last_post=hidden.moment(span.last) if hidden else span.last,
         raw=extracted["raw"],
         privacy=None if hidden is None else hidden.applied,
+        measured=measure.measured,
         started=started,
         finished=run.now(),
     )

@@ -18,7 +18,7 @@ from etl_callables import raw
 from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import Damaged, Manifest, manifest_key, read_manifest
-from etl_callables.run import STATE
+from etl_callables.run import REJECTED, STATE
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
 from schemas.collisions import key_pattern
@@ -26,7 +26,16 @@ from schemas.job import Job
 from schemas.key import parse_key
 
 Kind = Literal[
-    "missing", "changed", "extra", "orphaned", "no-raw", "damaged", "abandoned", "unread", "unfinished"
+    "missing",
+    "changed",
+    "extra",
+    "orphaned",
+    "no-raw",
+    "damaged",
+    "abandoned",
+    "rejected",
+    "unread",
+    "unfinished",
 ]
 """What can be wrong. `orphaned` files were left by runs that are over, `abandoned` are runs that never came
 to their end; `unfinished` is younger than a day and as it should be: a run that goes on, or can."""
@@ -110,7 +119,13 @@ class _Folder:
     def strangers(self) -> list[str]:
         """Keys that are nothing Trawl puts here; a variant's own object lies beside its manifest."""
         known = {key for kind in ("raw", "staged") for keys in self.attempts(kind).values() for key in keys}
+        known.update(self.rejected)
         return [key for key in self.files if key not in known and key != self.manifest]
+
+    @property
+    def rejected(self) -> list[str]:
+        """The keys of posts that were not as their job expects, and of what describes them."""
+        return [key for key in self.files if key.startswith(f"{self.path}/{REJECTED}/")]
 
 
 def verify(
@@ -273,11 +288,11 @@ def _settled(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
 
 def _window(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
     if manifest is None:
-        return _Look(tuple(_begun(bucket, folder)))
+        return _Look(tuple(_rejected(bucket, folder) or _begun(bucket, folder)))
     if isinstance(manifest, Finding):
         return _Look((manifest,))
     key = manifest.object.key
-    findings: list[Finding] = []
+    findings = _rejected(bucket, folder)
     size: int | None = None
     try:
         if bucket.owners.get(key) == manifest:
@@ -365,6 +380,15 @@ def _left(bucket: _Bucket, folder: _Folder, needed: Collection[str]) -> Iterator
     if young:
         message = f"has {_files(young)} of a run that goes on, or was stopped less than a day ago"
         yield _finding(folder, "unfinished", url, message, young)
+
+
+def _rejected(bucket: _Bucket, folder: _Folder) -> list[Finding]:
+    """Posts that wait for somebody to look at them."""
+    if not folder.rejected:
+        return []
+    url = f"{bucket.store.url(folder.path)}/{REJECTED}/"
+    message = "has posts that are not as their job expects, which were not published"
+    return [_finding(folder, "rejected", url, message, folder.rejected)]
 
 
 def _begun(bucket: _Bucket, folder: _Folder) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from schemas.schedule import Schedule
 EachRun = Literal["interval", "whole"]
 Per = Literal["run", "day"]
 Stable = Literal["job", "everywhere"]
+OnBreach = Literal["fail", "warn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,24 @@ class Pseudonyms:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """What is expected of each run; None and empty: nothing.
+
+    `at_least` and `at_most` are times the posts in the middle of earlier runs; `nulls` and `languages`
+    are shares of posts by field and by language.
+    """
+
+    min_posts: int | None = None
+    max_posts: int | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    nulls: Mapping[str, float] = field(default_factory=dict)
+    languages: Mapping[str, float] = field(default_factory=dict)
+    newest_within: timedelta | None = None
+    on_breach: OnBreach = "fail"
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of the output: the field of a post and the header it gets."""
 
@@ -96,6 +115,7 @@ class Job:
     drop: tuple[str, ...] = ()
     truncate: Mapping[str, int | str] = field(default_factory=dict)
     keep_raw: bool | timedelta = True
+    quality: Quality | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     date_range: DateRange = DateRange()
     backfill: bool = False

@@ -121,8 +121,15 @@ def _cells(line: Line, place: tzinfo) -> _Cells:
         f"{line.counts.kept:,}",
         dollars(line.cost.usd) if line.cost else "-",
         took(line.finished - line.started),
-        f"truncated: {printable(line.truncated)}" if line.truncated else "",
+        _alarm(line),
     )
+
+
+def _alarm(manifest: Manifest) -> str:
+    """Why a run ended early, and what is not as its job expects."""
+    breaches = manifest.quality.breaches if manifest.quality else ()
+    said = [f"truncated: {printable(manifest.truncated)}"] if manifest.truncated else []
+    return "; ".join([*said, *map(printable, breaches)])
 
 
 def _wide(rows: Sequence[_Cells]) -> list[str]:
@@ -217,6 +224,7 @@ def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
             "variant": line.variant,
             "posts": line.counts.kept,
             "truncated": line.truncated,
+            "breaches": list(line.quality.breaches) if line.quality else [],
             "cost": line.cost.usd if line.cost else None,
             "seconds": round((line.finished - line.started).total_seconds(), 3),
             "object": line.object.url,
