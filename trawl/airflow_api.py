@@ -29,6 +29,8 @@ TOKEN: Final = "TRAWL_AIRFLOW_TOKEN"  # noqa: S105  the name of a variable
 _ENDED: Final = frozenset({"success", "failed"})
 """States of a run that nothing is done for any more."""
 
+_NOT_ALLOWED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
 _PATIENCE: Final = 300.0
 """Seconds for an answer: a thousand runs take a while to create."""
 
@@ -72,7 +74,7 @@ class Airflow:
     token: str = field(default="", repr=False)
     sleep: Callable[[float], None] = time.sleep
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
+    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """The JSON that it answers; tries again while its database is busy. Raises Refused and Stop."""
         for pause in _PAUSES:
             try:
@@ -83,7 +85,7 @@ class Airflow:
             self.sleep(pause)
         return self._once(method, path, body)
 
-    def _once(self, method: str, path: str, body: object) -> Any:
+    def _once(self, method: str, path: str, body: object) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  http or https: `airflow_at` sees to that
             f"{self.url}{path}", None if body is None else json.dumps(body).encode(), method=method
         )
@@ -92,7 +94,7 @@ class Airflow:
             request.add_header("Authorization", f"Bearer {self.token}")
         try:
             with _opener(self.url).open(request, timeout=_PATIENCE) as answer:
-                return json.load(answer)
+                found = json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
                 detail = _detail(error)
@@ -100,6 +102,8 @@ class Airflow:
             locked = error.code == HTTPStatus.INTERNAL_SERVER_ERROR and "Database error" in detail
             busy = locked or error.code == HTTPStatus.SERVICE_UNAVAILABLE
             message = f"Airflow at {self.url} answers {error.code}: {detail}"
+            if error.code in _NOT_ALLOWED:
+                message += "; ask as a user who may run its DAGs"
             raise Refused(message, error.code, busy=busy) from None
         except OSError as error:
             reason = getattr(error, "reason", None) or error
@@ -108,7 +112,10 @@ class Airflow:
                 " and say this again"
             ) from None
         except ValueError:
-            raise Stop(f"{self.url} does not answer as Airflow's API does: is that its address?") from None
+            found = None
+        if not isinstance(found, dict):
+            raise Stop(f"{self.url} does not answer as Airflow's API does: is that its address?")
+        return found
 
     def page_of(self, job: Job) -> str:
         """Where a person watches the runs of a job."""
@@ -159,7 +166,7 @@ def _logged_in(url: str, user: str, secret: str, sleep: Callable[[float], None])
         answer = Airflow(url, sleep=sleep).ask("POST", "/auth/token", {"username": user, "password": secret})
         return Airflow(url, str(answer["access_token"]), sleep)
     except Refused as error:
-        if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        if error.status in _NOT_ALLOWED:
             raise Stop(f"Airflow at {url} does not let {printable(user)} in with that password") from None
         raise
     except (LookupError, TypeError):
@@ -243,7 +250,7 @@ def create(
     As one backfill, which a person can pause and cancel, where Airflow can be told so; else as a run each.
     `say` tells the person what is waited for. Raises Stop.
     """
-    behaviour = _behaviour(airflow, job, parts) if job.schedule.cron else None
+    behaviour = behaviour_of(airflow, job, parts) if job.schedule.cron else None
     if behaviour is None:
         _one_by_one(airflow, job, parts, known)
         return
@@ -293,7 +300,7 @@ def _body(job: Job, parts: Sequence[Part], behaviour: str) -> dict[str, object]:
     }
 
 
-def _behaviour(airflow: Airflow, job: Job, parts: Sequence[Part]) -> str | None:
+def behaviour_of(airflow: Airflow, job: Job, parts: Sequence[Part]) -> str | None:
     """How to tell Airflow to create exactly these runs; None where windows between them stay as they are.
 
     Raises Stop where Airflow has other windows than the job's file: it has not read that yet.
