@@ -21,13 +21,17 @@ Check = Callable[[Any, Path, list["Misfit"]], None]
 
 
 class Misfit(NamedTuple):
-    """A value that breaks one keyword of the schema; `schema` is the subschema that says so."""
+    """A value that breaks one keyword of the schema; `schema` is the subschema that says so.
+
+    With `at_key` the value is the last name of the path itself.
+    """
 
     path: Path
     keyword: str
     schema: dict[str, Any]
     value: Any
     extra: Any = None
+    at_key: bool = False
 
 
 _ANNOTATIONS: Final = frozenset(
@@ -245,7 +249,9 @@ def _property_names(root: Any, _part: Any, inner: dict[str, Any]) -> Check:
     def check(value: Any, path: Path, out: list[Misfit]) -> None:
         if isinstance(value, dict):
             for name in value:
-                inside(name, (*path, name), out)
+                found: list[Misfit] = []
+                inside(name, (*path, name), found)
+                out.extend(misfit._replace(at_key=True) for misfit in found)
 
     return check
 

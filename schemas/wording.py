@@ -52,7 +52,10 @@ def fault_of(misfit: Misfit) -> Fault:
     if misfit.value is None and misfit.keyword not in ("required", "additionalProperties"):
         name = dotted(misfit.path)
         return Fault(f'"{name}" has no value', "no-value", "write one, or leave the line out", misfit.path)
-    return _WORDINGS[misfit.keyword](misfit, misfit.path)
+    if misfit.at_key and misfit.keyword == "enum":
+        return _unknown_key(misfit, misfit.path)
+    fault = _WORDINGS[misfit.keyword](misfit, misfit.path)
+    return fault._replace(at_key=True) if misfit.at_key else fault
 
 
 def _type(misfit: Misfit, path: Path) -> Fault:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_callables.cost import Cost
-from etl_callables.manifest import Counts, Manifest, Object, Raw, write_manifest
+from etl_callables.manifest import Counts, Manifest, Object, Quality, Raw, write_manifest
 from etl_callables.run import STATE
 from etl_callables.store_local import LocalStore
 from schemas.schedule import Schedule
@@ -195,10 +196,19 @@ def test_tools_get_the_same() -> None:
         "variant": "",
         "posts": 150,
         "truncated": None,
+        "breaches": [],
         "cost": 0.75,
         "seconds": 90.0,
         "object": "s3://b/covid/2021-07-05.csv",
     }
+
+
+def test_what_is_not_as_expected_stands_beside_its_run() -> None:
+    quality = Quality(breaches=("2 posts, where …",), measured=None, earlier=(), silent=0)
+    lines = [msgspec.structs.replace(manifest(utc(2021, 7, 5), 2), quality=quality)]
+    assert "2021-07-05      2" in sheet(job(), lines, "s3://b")
+    assert sheet(job(), lines, "s3://b").count("2 posts, where …") == 1
+    assert json.loads(as_json(lines))[0]["breaches"] == ["2 posts, where …"]
 
 
 @pytest.fixture
