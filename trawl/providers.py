@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from textwrap import wrap
 from typing import Final
@@ -48,6 +45,8 @@ def providers(jobs: Iterable[Job], environment: Mapping[str, str], *, ask: bool)
     pairs = [(source, via) for source, vias in SOURCES.items() for via in vias]
     answers: Mapping[tuple[str, str], str] = {}
     if ask:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  a list alone starts faster without
+
         with ThreadPoolExecutor(max(1, len(pairs))) as pool:
             homes = [facts_of(*pair).home for pair in pairs]
             answers = dict(zip(pairs, pool.map(answer_of, homes), strict=True))
@@ -80,6 +79,9 @@ def answer_of(home: str) -> str:
     """Whether something answers at an address, in words; empty where there is no address."""
     if not home:
         return ""
+    import urllib.error  # noqa: PLC0415  a list alone starts faster without
+    import urllib.request  # noqa: PLC0415  as above
+
     begun = time.monotonic()
     request = urllib.request.Request(home, headers={"User-Agent": "trawl"})  # noqa: S310  addresses of our own
     try:
