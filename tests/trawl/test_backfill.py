@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,10 +25,14 @@ from schemas.job import DateRange, Job, MaxCost
 from schemas.schedule import Schedule
 from schemas.window import Window
 from tests.trawl.jobs import job, utc
-from tests.trawl.test_commands import on_terminal
+from tests.trawl.test_airflow_api import StandIn, dag, runs, served
+from tests.trawl.test_commands import command, environment, on_terminal
 from tests.trawl.test_runs import manifest
+from trawl.airflow_api import TOKEN
 from trawl.backfill import MOST, Backfill, backfill_of, by_hand, parts_of, sheet, span_of
 from trawl.cli import trawl
+
+__all__ = ["served"]
 
 GOLDEN = Path(__file__).parent / "backfill"
 NOW = utc(2021, 7, 10, 12)
@@ -234,3 +240,106 @@ def test_warnings_are_yellow_on_a_terminal_that_may_show_colours(project: Path) 
     shown = on_terminal(project, 100, *arguments)
     assert "\x1b[33mWhat is before 2021-07-05 00:00" in shown
     assert on_terminal(project, 100, *arguments, NO_COLOR="1") == click.unstyle(shown)
+
+
+STARTS = [utc(2021, 7, number) for number in range(5, 12)]
+
+
+def an_airflow(served: StandIn, first: str, *later: str) -> None:
+    """The stand-in knows the job, has runs of these states for its windows, and creates what it is asked to.
+
+    States are letters, a day each: `-` none, `q` queued, `r` running, `s` success, `f` failed.
+    """
+    names = {"-": "none", "q": "queued", "r": "running", "s": "success", "f": "failed"}
+    served.on("GET /api/v2/dags/covid", dag())
+    looks = [runs(*(names[letter] for letter in states)) for states in (first, *later)]
+    served.on("GET /api/v2/dags/covid/dagRuns", *looks)
+    creatable = [start for start, letter in zip(STARTS, first, strict=True) if letter not in "qr"]
+    served.on(
+        "POST /api/v2/backfills/dry_run",
+        (200, {"backfills": [{"logical_date": start.isoformat()} for start in creatable]}),
+    )
+    served.on("POST /api/v2/backfills", (200, {"id": 1}))
+
+
+def ask(served: StandIn, *arguments: str) -> Result:
+    environment = {TOKEN: "a-token"}
+    words = ["backfill", "covid", "--airflow", served.url, *arguments]
+    return CliRunner(env=environment).invoke(trawl, words, catch_exceptions=False)
+
+
+def test_runs_that_are_under_way_are_left_to_end(project: Path, served: StandIn) -> None:
+    an_airflow(served, "rq-----")
+    result = ask(served, "--yes")
+    assert (result.exit_code, result.stderr) == (0, ""), project
+    assert result.stdout.splitlines()[-4:] == [
+        "Airflow has 2 runs of these under way already, which it is left to end.",
+        "Airflow has 5 runs to do.",
+        f"Watch: {served.url}/dags/covid",
+        "Afterwards: trawl runs covid",
+    ]
+    (body,) = served.bodies("POST /api/v2/backfills")
+    assert (body["from_date"], body["to_date"]) == ("2021-07-07T00:00:00+00:00", "2021-07-11T00:00:00+00:00")
+
+
+def test_where_all_are_under_way_nothing_more_is_asked_for(project: Path, served: StandIn) -> None:
+    an_airflow(served, "qqqrrrr", "sssssss")
+    result = ask(served, "--yes", "--wait")
+    assert result.exit_code == 0, project
+    assert "7 runs of these under way" in result.stdout
+    assert "to do." not in result.stdout
+    assert {asked.partition(" ")[0] for asked, _ in served.asked} == {"GET"}
+
+
+def test_a_failed_run_is_named_and_ends_with_one(project: Path, served: StandIn) -> None:
+    an_airflow(served, "-------", "sfsfsss")
+    result = ask(served, "--yes", "--wait")
+    assert result.exit_code == 1, project
+    assert result.stderr.splitlines() == [
+        "5 of 7 done, 2 failed, 0 running",
+        f"failed: 2021-07-06, 2021-07-08; see {served.url}/dags/covid",
+    ]
+
+
+def test_not_every_failed_run_is_named(project: Path, served: StandIn) -> None:
+    an_airflow(served, "-------", "fffffff")
+    result = ask(served, "--yes", "--wait")
+    assert (
+        "failed: 2021-07-05, 2021-07-06, 2021-07-07, 2021-07-08, 2021-07-09 and 2 more;" in result.stderr
+    ), project
+
+
+@pytest.mark.parametrize(("answer", "code", "created"), [("y", 0, 1), ("n", 1, 0), ("", 1, 0)])
+def test_the_person_is_asked_and_no_is_the_answer_that_is_taken_for_silence(
+    project: Path, served: StandIn, answer: str, code: int, created: int
+) -> None:
+    an_airflow(served, "-------")
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    done = subprocess.run(
+        command("backfill", "covid", "--airflow", served.url),
+        cwd=project,
+        env=environment({TOKEN: "a-token"}),
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == code, done.stderr
+    assert "Go ahead? [y/N]: " in done.stdout
+    assert len(served.bodies("POST /api/v2/backfills")) == created
+    assert ("Nothing is done.\n" in done.stderr) == (not created)
+
+
+def test_a_wait_on_a_terminal_is_one_line(project: Path, served: StandIn) -> None:
+    an_airflow(served, "-------", "rrr----", "sssssss")
+    shown = on_terminal(
+        project, 100, "backfill", "covid", "--airflow", served.url, "--yes", "--wait", **{TOKEN: "a-token"}
+    )
+    line = shown.removesuffix("\n").rpartition("\n")[2]
+    assert line.split("\r\x1b[K")[1:] == [
+        "0 of 7 done, 3 running",
+        "7 of 7 done, 0 running",
+    ]
