@@ -23,13 +23,25 @@ def scratch() -> Iterator[Path]:
     root = Path(tempfile.gettempdir())
     for left in root.glob(f"{_NAME}*"):
         _sweep(left)
-    folder = Path(tempfile.mkdtemp(prefix=_NAME, dir=root))
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    folder, handle = _own(root)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _own(root: Path) -> tuple[Path, int]:
+    """A new folder and the lock on it; not one that another process swept before it was locked."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_NAME, dir=root))
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return folder, handle
         os.close(handle)
 
 

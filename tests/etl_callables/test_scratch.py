@@ -48,6 +48,23 @@ def test_a_killed_process_leaves_nothing_for_long(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
+HURRIED = """
+from etl_callables.scratch import scratch
+for number in range(400):
+    with scratch() as folder:
+        (folder / "run").write_bytes(b"x")
+"""
+
+
+def test_a_folder_is_never_swept_while_its_owner_has_yet_to_lock_it(tmp_path: Path) -> None:
+    """Four processes that all make folders and look for left ones as fast as they can."""
+    command = [sys.executable, "-c", HURRIED]
+    env = {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    processes = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_produced_ahead_comes_in_order_with_its_failure() -> None:
     """Items first, then what the producer raised, where the items are used."""
 

@@ -66,7 +66,7 @@ class World:
 
     @property
     def credentials(self) -> dict[str, Any]:
-        return {"host": self.x.url, "password": self.x.token, "extra": {"timeout": 0.5}}
+        return {"host": self.x.url, "password": self.x.token, "extra": {"timeout": 10}}
 
     @property
     def run(self) -> Run:
