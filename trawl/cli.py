@@ -477,6 +477,34 @@ def doctor(context: click.Context, job: str) -> None:
 
 
 @trawl.command(
+    epilog=_example("trawl policy team.covid > policy.json", "trawl policy --read team.covid team.rsv"),
+    short_help="Print what AWS must allow for jobs.",
+)
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=_jobs)
+@click.option("--read", is_flag=True, help="For who only reads and verifies what the jobs wrote.")
+def policy(jobs: tuple[str, ...], *, read: bool) -> None:
+    """Print the IAM policy that lets a worker run JOBs in S3, and do nothing else there.
+
+    Several jobs give one policy. A bucket that is encrypted with a key of your own in KMS needs
+    kms:GenerateDataKey and kms:Decrypt on that key besides.
+    """
+    from trawl.policy import MOST, NoPolicy, printed, size  # noqa: PLC0415  see the module's docstring
+    from trawl.policy import policy as make  # noqa: PLC0415  as above
+
+    try:
+        made = make(map(_found, jobs), read=read)
+    except NoPolicy as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(printed(made))
+    if size(made) > MOST:
+        click.echo(
+            f"This policy has {size(made):,} characters, and AWS takes {MOST:,} as a managed policy: print"
+            " one for fewer jobs.",
+            err=True,
+        )
+
+
+@trawl.command(
     epilog=_example("trawl schema --into .", "trawl schema > scrape_job.schema.json"),
     short_help="Print the schema, or set an editor up.",
 )
