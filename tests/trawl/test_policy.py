@@ -329,7 +329,8 @@ def test_a_bucket_that_is_not_s3s_has_no_policy() -> None:
 
 def as_moto_reads(made: dict[str, Any]) -> dict[str, Any]:
     """The same rights in what moto understands: its signs are those of regular expressions, it passes over
-    conditions on lists, and it asks for the bucket where several objects are deleted."""
+    conditions on lists, and it asks for the bucket where several objects are deleted.
+    """
     theirs = json.loads(printed(made).replace("?", "."))
     for statement in theirs["Statement"]:
         if statement["Action"] == "s3:DeleteObject":
@@ -337,8 +338,10 @@ def as_moto_reads(made: dict[str, Any]) -> dict[str, Any]:
     return dict(theirs)
 
 
-def test_another_judge_agrees(s3: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto's server with its own IAM, a user and signatures: the life is lived, the rest is refused."""
+@pytest.mark.slow
+@pytest.mark.usefixtures("s3")
+def test_another_judge_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto's server with its own IAM, a user and signatures: the life is lived, the rest is refused."""
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
