@@ -309,28 +309,42 @@ def test_not_every_failed_run_is_named(project: Path, served: StandIn) -> None:
     ), project
 
 
+def answered(project: Path, served: StandIn, answer: str) -> subprocess.CompletedProcess[str]:
+    """What becomes of it where a person at a terminal says this."""
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    try:
+        return subprocess.run(
+            command("backfill", "covid", "--airflow", served.url),
+            cwd=project,
+            env=environment({TOKEN: "a-token"}),
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 @pytest.mark.parametrize(("answer", "code", "created"), [("y", 0, 1), ("n", 1, 0), ("", 1, 0)])
 def test_the_person_is_asked_and_no_is_the_answer_that_is_taken_for_silence(
     project: Path, served: StandIn, answer: str, code: int, created: int
 ) -> None:
     an_airflow(served, "-------")
-    ours, theirs = pty.openpty()
-    os.write(ours, f"{answer}\n".encode())
-    done = subprocess.run(
-        command("backfill", "covid", "--airflow", served.url),
-        cwd=project,
-        env=environment({TOKEN: "a-token"}),
-        stdin=theirs,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    os.close(ours)
-    os.close(theirs)
+    done = answered(project, served, answer)
     assert done.returncode == code, done.stderr
     assert "Go ahead? [y/N]: " in done.stdout
     assert len(served.bodies("POST /api/v2/backfills")) == created
     assert ("Nothing is done.\n" in done.stderr) == (not created)
+
+
+def test_nobody_is_asked_where_nothing_is_left_to_ask_for(project: Path, served: StandIn) -> None:
+    an_airflow(served, "qqqqqqq")
+    done = answered(project, served, "n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Go ahead?" not in done.stdout
 
 
 def test_a_wait_on_a_terminal_is_one_line(project: Path, served: StandIn) -> None:
