@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from schemas.words import printable
@@ -17,17 +18,26 @@ _FLOW: Final = re.compile(r".+?(?=\s*(?::(?:\s|$)|\s#|[,\]}]|$))")
 _BEGINS: Final = "_./-+@%`$~\u201c\u201e\xab\u2018\u201a"
 """What a key or value can begin with besides letters and digits."""
 
+_LONG: Final = 4000
+"""As far as a line is looked at: no problem is to cost more than a glance, however many there are."""
+
 _CLOSING: Final = {"[": "]", "{": "}"}
 
 
 def lines_of(text: str) -> list[str]:
     """The lines of a file as problems count them, without their ends."""
-    return _BREAKS.split(text.removeprefix("\ufeff"))
+    return list(_split(text))
+
+
+@lru_cache(maxsize=8)
+def _split(text: str) -> tuple[str, ...]:
+    """The lines of a text; problems come many to a file, one after the other."""
+    return tuple(_BREAKS.split(text.removeprefix("\ufeff")))
 
 
 def token_at(line: str, column: int) -> str:
     """The key or value that begins at the 1-based column of a line; a character where there is neither."""
-    rest = line[column - 1 :]
+    rest = line[column - 1 : column - 1 + _LONG]
     if not rest:
         return ""
     if rest[0] in "\"'" and (found := _QUOTED.match(rest)):
@@ -55,13 +65,15 @@ def _collection(text: str) -> str:
 
 
 def _in_flow(before: str) -> bool:
+    if len(before) > _LONG:
+        return True  # nothing else goes on for so long, and its beginning is too far to be looked for
     plain = _QUOTED.sub("", before)
     return plain.count("[") + plain.count("{") > plain.count("]") + plain.count("}")
 
 
 def excerpt(text: str, line: int, column: int, width: int) -> list[str]:
     """The line with a marker under the culprit, in at most `width` columns; nothing where there is none."""
-    lines = lines_of(text)
+    lines = _split(text)
     if not 1 <= line <= len(lines) or not lines[line - 1] or text.startswith("\ufffd\ufffd"):
         return []
     whole = lines[line - 1]
@@ -76,14 +88,24 @@ def excerpt(text: str, line: int, column: int, width: int) -> list[str]:
 
 def _cropped(line: str, place: int, width: int) -> tuple[str, int]:
     """A line cut around `place` where it is too wide, and where that place is now."""
+    # Characters that combine take no column, so that more than are shown may be looked at.
+    cut = max(0, place - 2 * width)
+    if cut or len(line) > place + 8 * width:
+        head = "…" if cut else ""
+        return _cropped_to(head + line[cut : place + 8 * width], place - cut + len(head), width)
+    return _cropped_to(line, place, width)
+
+
+def _cropped_to(line: str, place: int, width: int) -> tuple[str, int]:
     plain = printable(line.replace("\t", " ")).rstrip()
     if _width(plain) <= width:
         return plain, min(place, len(plain))
     start = max(0, place - width // 3)
     head = "…" if start else ""
-    end = len(plain)
-    while end > place and _width(head + plain[start:end]) > width - 1:
-        end -= 1
+    end, left = start, width - 1 - len(head)
+    while end < len(plain) and (left := left - _columns(plain[end])) >= 0:
+        end += 1
+    end = max(end, place)
     tail = "…" if end < len(plain) else ""
     return head + plain[start:end] + tail, place - start + len(head)
 

@@ -29,7 +29,10 @@ _SAME: Final = {"schedule_interval": "schedule", "cron": "schedule", "catchup": 
 _SHORTEST: Final = 4
 """A slip in a shorter word could be one of several words."""
 
-_MOST: Final = 1000
+_WORK: Final = 2 << 20
+"""Bytes read again and again to mend one file: enough for hundreds of fixes in a file of a person, and an
+end of a few seconds for what a machine has written."""
+
 _TEXT: Final = re.compile(r"(?P<key>\s*(?:- )?[A-Za-z_]+:\s+)(?P<text>\S.*?)(?P<rest>\s+#.*|\s*)")
 _PLAIN: Final = re.compile(r"[\w./@*+-][\w ./@*+-]*", re.ASCII)
 
@@ -73,13 +76,20 @@ def _mended(root: Path, file: str, reader: str, data: bytes) -> tuple[bytes, lis
     except UnicodeDecodeError:
         return data, []
     fixes: list[Fix] = []
-    while len(fixes) < _MOST:
-        problems = _problems(root, file, reader, text)
+    problems = _problems(root, file, reader, text)
+    work = len(data)
+    while work < _WORK:
         for problem in problems:
             fixed = _fixed(problem, text)
-            if fixed is not None and _better(problem, problems, _problems(root, file, reader, fixed[0])):
-                text = fixed[0]
+            if fixed is None:
+                continue
+            after = _problems(root, file, reader, fixed[0])
+            work += len(data)
+            if _better(problem, problems, after):
+                text, problems = fixed[0], after
                 fixes.append(Fix(problem, *fixed[1]))
+                break
+            if work >= _WORK:
                 break
         else:
             break
