@@ -61,14 +61,16 @@ class Span:
 class Backfill:
     """The runs to create, and those left out because their windows are there.
 
-    `early` of the runs take windows again that are there and whose source ended early. `unseen` says why
-    the bucket could not be looked into, empty where it could. `remarks` are sentences for the person.
+    `early` of the runs take windows again that are there and whose source ended early, `redone` others that
+    are there. `unseen` says why the bucket could not be looked into, empty where it could. `remarks` are
+    sentences for the person.
     """
 
     job: Job
     parts: tuple[Part, ...]
     there: int = 0
     early: int = 0
+    redone: int = 0
     unseen: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -158,10 +160,12 @@ def backfill_of(job: Job, span: Span, now: datetime, run: Run, *, again: bool) -
         unseen = str(error)
     except ModuleNotFoundError as error:
         unseen = f"{error.name} is missing: pip install 'trawl[airflow]'"
-    wanted = tuple(part for part, manifest in found.items() if again or not (manifest and manifest.complete))
+    whole = {part for part, manifest in found.items() if manifest and manifest.complete}
+    wanted = tuple(part for part in parts if again or part not in whole)
     early = sum(manifest is not None and not manifest.complete for manifest in found.values())
     remarks = (*span.remarks, *_remarks(job, wanted, now))
-    return Backfill(job, wanted, len(parts) - len(wanted), early, unseen, remarks)
+    redone = len(whole) if again else 0
+    return Backfill(job, wanted, len(parts) - len(wanted), early, redone, unseen, remarks)
 
 
 def _manifests(job: Job, parts: Sequence[Part], run: Run) -> list[Manifest | None]:
@@ -217,9 +221,9 @@ def sheet(fill: Backfill, width: int | None = None) -> str:
     ends = [("first", fill.parts[0]), ("last", fill.parts[-1])][: len(fill.parts)]
     rows = [(name, day(part.window, place), f"{bucket}/{part.key}") for name, part in ends]
     lines += table(rows, "  ", width)
-    if fill.early:
-        verb = "is" if fill.early == 1 else "are"
-        lines.append(f"{fill.early:,} of them {verb} there, but the source ended early.")
+    for count, words in ((fill.redone, "and done again"), (fill.early, "but the source ended early")):
+        if count:
+            lines.append(f"{count:,} of them {'is' if count == 1 else 'are'} there already, {words}.")
     lines.append(_most(job, len(fill.parts)))
     return "\n".join([*lines, *map(_warned, fill.remarks)])
 

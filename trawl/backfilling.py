@@ -66,8 +66,10 @@ def backfill_job(job: Job, wish: Wish, width: int | None, environment: Mapping[s
     under_way = {start for start, one in known.items() if one.under_way}
     todo = [part for part in fill.parts if part.interval.start not in under_way]
     if len(todo) < len(fill.parts):
-        waiting = counted(len(fill.parts) - len(todo), "run")
-        click.echo(f"Airflow has {waiting} of these under way already, which it is left to end.")
+        waiting = len(fill.parts) - len(todo)
+        click.echo(
+            f"{waiting:,} of them {'is' if waiting == 1 else 'are'} under way in Airflow, and left to end."
+        )
     if todo and not wish.yes and not click.confirm("Go ahead?", default=False):
         click.echo("Nothing is done.", err=True)
         return 1

@@ -273,7 +273,7 @@ def test_runs_that_are_under_way_are_left_to_end(project: Path, served: StandIn)
     result = ask(served, "--yes")
     assert (result.exit_code, result.stderr) == (0, ""), project
     assert result.stdout.splitlines()[-4:] == [
-        "Airflow has 2 runs of these under way already, which it is left to end.",
+        "2 of them are under way in Airflow, and left to end.",
         "Airflow has 5 runs to do.",
         f"Watch: {served.url}/dags/covid",
         "Afterwards: trawl runs covid",
@@ -286,7 +286,7 @@ def test_where_all_are_under_way_nothing_more_is_asked_for(project: Path, served
     an_airflow(served, "qqqrrrr", "sssssss")
     result = ask(served, "--yes", "--wait")
     assert result.exit_code == 0, project
-    assert "7 runs of these under way" in result.stdout
+    assert "7 of them are under way" in result.stdout
     assert "to do." not in result.stdout
     assert {asked.partition(" ")[0] for asked, _ in served.asked} == {"GET"}
 
