@@ -7,7 +7,8 @@ object without a manifest that agrees is written again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from etl_callables.manifest import (
 )
 from etl_callables.quality import Found, assess, rejects
 from etl_callables.run import REJECTED, Run, object_key, prefix
-from etl_callables.store import Store, open_store
+from etl_callables.store import Missing, Store, open_store
 from etl_callables.transformation import Staged, read_staged
 from schemas.job import Job
 from schemas.window import Window
@@ -220,8 +221,9 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
     """Remove what this run made superfluous, once all is committed: it may fail without harm.
 
     That is its own staged file, those of others that are a day old (a younger one's run may be about
-    to publish it), raw pages of earlier attempts that it did not adopt, its own where the job keeps none,
-    and what was rejected before.
+    to publish it), raw pages of earlier attempts that neither it nor such a run needs, its own where the
+    job keeps none, and what was rejected before. Where another run has published meanwhile, it is that
+    one's to clean.
     """
     mine = f"{folder}/staged/{manifest.attempt}/"
     day_ago = raw.attempt_name(run.now() - _ABANDONED)
@@ -230,7 +232,11 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
         # The file first: a staged.json without it is still understood.
         old = [key for key in staged if key.startswith(mine) or key.split("/")[-2] < day_ago]
         store.delete(sorted(old, key=lambda key: key.endswith("/staged.json")))
-        kept = {manifest.raw.done}
+        # In this order: who has no staged file any more has written its manifest.
+        kept = {manifest.raw.done, *_needed(store, [key for key in staged if key not in old])}
+        current = read_manifest(store, folder)
+        if current is None or current.attempt != manifest.attempt:
+            return
         if manifest.raw.expired is None:
             kept.update(raw.read_done(store, manifest.raw.done).pages)
         store.delete([entry.key for entry in store.list(f"{folder}/{REJECTED}")])
@@ -241,6 +247,17 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
         store.sweep(manifest.object.key.rpartition("/")[0], deep=False)
     except (RetryLater, Stop) as problem:
         run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
+
+
+def _needed(store: Store, staged: Iterable[str]) -> set[str]:
+    """The raw pages that staged files were made of."""
+    pages: set[str] = set()
+    for key in staged:
+        if key.endswith("/staged.json"):
+            with suppress(Missing):  # its run has ended since
+                done = read_staged(store, key).raw
+                pages |= {done, *raw.read_done(store, done).pages}
+    return pages
 
 
 def _result(store: Store, folder: str, manifest: Manifest) -> dict[str, Any]:

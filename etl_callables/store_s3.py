@@ -45,11 +45,15 @@ _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 @dataclass(frozen=True, slots=True)
 class S3Store:
-    """Objects of `bucket` whose keys begin with `prefix/`, or all of them when it is empty."""
+    """Objects of `bucket` whose keys begin with `prefix/`, or all of them when it is empty.
+
+    Unfinished uploads as old as `abandoned` may be swept.
+    """
 
     files: Any
     bucket: str
     prefix: str = ""
+    abandoned: timedelta = _ABANDONED
 
     def url(self, key: str) -> str:
         return f"s3://{self._path(key)}"
@@ -107,10 +111,11 @@ class S3Store:
         return None if answer is None else _tag(answer)
 
     def delete(self, keys: Iterable[str]) -> None:
-        names = [{"Key": self._key(key)} for key in keys]
-        for start in range(0, len(names), _DELETE_AT_ONCE):
-            group = names[start : start + _DELETE_AT_ONCE]
-            with self._explained("s3:DeleteObject", None):
+        wanted = list(keys)
+        for start in range(0, len(wanted), _DELETE_AT_ONCE):
+            group = [{"Key": self._key(key)} for key in wanted[start : start + _DELETE_AT_ONCE]]
+            # Some servers refuse all of them at once; one key says of what kind they are.
+            with self._explained("s3:DeleteObject", wanted[start]):
                 answer = self._call("delete_objects", Delete={"Objects": group, "Quiet": True})
             for refused in answer.get("Errors", []):  # s3fs's own rm passes over these in silence
                 raise explain_code(
@@ -121,12 +126,12 @@ class S3Store:
                 )
 
     def sweep(self, folder: str, *, deep: bool = True) -> int:
-        """Abort multipart uploads below `folder` that are a day old: nobody sees them, somebody pays."""
+        """Abort multipart uploads below `folder` that are abandoned: nobody sees them, somebody pays."""
         del deep  # an upload has no folder of its own, and listing them costs the same
         count = 0
         for answer in self._listed("list_multipart_uploads", folder, "KeyMarker"):
             for found in answer.get("Uploads", []):
-                if found["Initiated"] < datetime.now(UTC) - _ABANDONED:
+                if found["Initiated"] < datetime.now(UTC) - self.abandoned:
                     with self._explained("s3:AbortMultipartUpload", folder or None):
                         self._call("abort_multipart_upload", Key=found["Key"], UploadId=found["UploadId"])
                     count += 1

@@ -17,7 +17,10 @@ _LATER: Final = {
     "NoSuchUpload", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable",
     "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "XAmzContentSHA256Mismatch",
 }  # fmt: skip
-_REFUSED: Final = {"AccessDenied", "AllAccessDisabled", "403", "AccountProblem", "InvalidObjectState"}
+_REFUSED: Final = {
+    "AccessDenied", "AllAccessDisabled", "403", "AccountProblem", "InvalidObjectState", "UserSuspended",
+}  # fmt: skip
+_FULL: Final = {"QuotaExceeded", "InsufficientCapacity"}
 _UNKNOWN_KEYS: Final = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId"}
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _ELSEWHERE: Final = {
@@ -25,6 +28,9 @@ _ELSEWHERE: Final = {
     "TemporaryRedirect",
 }  # fmt: skip
 _NO_KEY: Final = {"404", "NoSuchKey", "NotFound"}
+_OR_ABSENT: Final = (
+    " (and s3:ListBucket on the bucket: without that, S3 refuses to say that an object is not there)"
+)
 _SERVER_FAULT: Final = 500
 _WORDLESS: Final = "400"
 """What is left of an error's code where S3 may send no body, which is so of every HEAD."""
@@ -62,27 +68,37 @@ def explain_code(code: str, message: str, action: str, url: str, status: int = 0
         )
     if code in _NO_KEY:
         return Missing(f"There is no object {url}.")
-    if code in _REFUSED:
-        return Stop(
-            f"S3 refuses {action} on {url} ({said}): whoever runs the AWS account must allow it "
-            "for the credentials this job uses."
-        )
-    if code in _EXPIRED:
-        return Stop(f"The AWS credentials for {bucket} have expired ({said}): renew them.")
-    if code == _WORDLESS:
-        return Stop(
-            f"S3 refuses {action} on {url} without a word ({said}), as where credentials have expired: "
-            "renew them."
-        )
-    if code in _UNKNOWN_KEYS:
-        return Stop(f"AWS does not accept the credentials for {bucket} ({said}): {_HOW_TO_GIVE_KEYS}.")
-    if code == "RequestTimeTooSkewed":
-        return Stop(f"This machine's clock is wrong, so S3 refuses every request to {bucket}: set the clock.")
+    if code in _FULL:
+        return Stop(f"The bucket {bucket} is full ({said}): make room, or have its quota raised.")
+    if refusal := _refusal(code, said, action, url):
+        return Stop(refusal)
     if code in _ELSEWHERE:
         return Stop(f"The bucket {bucket} is in another region ({said}): set AWS_REGION to it.")
     if code in _LATER or status >= _SERVER_FAULT:
         return RetryLater(f"S3 cannot take {action} on {url} now ({said}). Nothing was published.")
     return Stop(f"S3 did not do {action} on {url} ({said}).")
+
+
+def _refusal(code: str, said: str, action: str, url: str) -> str | None:
+    """What S3 has against whoever asks, None when it is something else."""
+    bucket = "/".join(url.split("/")[:3])
+    if code in _REFUSED:
+        return (
+            f"S3 refuses {action} on {url} ({said}): whoever runs the AWS account must allow it "
+            f"for the credentials this job uses{_OR_ABSENT if action == 's3:GetObject' else ''}."
+        )
+    if code in _EXPIRED:
+        return f"The AWS credentials for {bucket} have expired ({said}): renew them."
+    if code == _WORDLESS:
+        return (
+            f"S3 refuses {action} on {url} without a word ({said}), as where credentials have expired: "
+            "renew them."
+        )
+    if code in _UNKNOWN_KEYS:
+        return f"AWS does not accept the credentials for {bucket} ({said}): {_HOW_TO_GIVE_KEYS}."
+    if code == "RequestTimeTooSkewed":
+        return f"This machine's clock is wrong, so S3 refuses every request to {bucket}: set the clock."
+    return None
 
 
 def is_missing(error: BaseException) -> bool:

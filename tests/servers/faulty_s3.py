@@ -203,6 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
                 end.close()
         self.connection.close()
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever asked was killed
+            super().handle()
+
     def finish(self) -> None:
         with suppress(OSError, ValueError):
             super().finish()
