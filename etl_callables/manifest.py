@@ -117,7 +117,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     window did, None when it did not; `cost` is what the pages cost at list prices, None where nothing
     does; `privacy` is what was done to the rows, None where nothing was; `quality` is how the run compares
     with what is expected, None where nothing is. `attempt` names the execution of transform that made
-    the object.
+    the object. `expired` is when the object was deleted for its age, None while it is there.
     """
 
     job: str
@@ -149,6 +149,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost | None = None
     privacy: Applied | None = None
     quality: Quality | None = None
+    expired: datetime | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 

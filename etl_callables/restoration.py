@@ -72,7 +72,7 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     manifest = read_manifest(store, finding.folder)
     if manifest is None:
         raise Stop("its manifest is gone meanwhile: verify again")
-    if manifest.raw.expired is not None:
+    if manifest.raw.expired is not None or manifest.expired is not None:
         raise Stop("its raw pages are not kept, as its job says: run that window again")
     job = jobs.get(manifest.job)
     if job is None:

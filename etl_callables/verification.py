@@ -311,10 +311,15 @@ def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[
     try:
         size, digest = _digest(bucket.store, said.key, bucket.sizes.get(said.key, folder.files.get(said.key)))
     except Missing:
+        if manifest.expired is not None:
+            return [], None
         posts = f"{manifest.counts.kept:,} posts, {said.size:,} bytes"
         return [_finding(folder, "missing", url, f"is gone; its manifest says {posts}", [said.key])], None
     if (size, digest) == (said.size, said.sha256):
-        return [], size
+        if manifest.expired is None:
+            return [], size
+        message = f"is there, though it expired on {manifest.expired:%Y-%m-%d}"
+        return [_finding(folder, "orphaned", url, message, [said.key])], size
     if _is_staged(bucket, [folder], said.key, size, lambda: digest):
         message = "is published by a run that has not written its manifest yet"
         return [_finding(folder, "unfinished", url, message, [said.key])], size
@@ -357,7 +362,7 @@ def _raw(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> Iterator[Findi
     except Stop as problem:
         yield _damaged(store, folder, listed, problem)
         return
-    if manifest.raw.expired is not None:
+    if manifest.raw.expired is not None or manifest.expired is not None:
         yield from _left(bucket, folder, {listed})
         return
     gone = [page for page in pages if page not in folder.files]

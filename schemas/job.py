@@ -115,6 +115,7 @@ class Job:
     drop: tuple[str, ...] = ()
     truncate: Mapping[str, int | str] = field(default_factory=dict)
     keep_raw: bool | timedelta = True
+    keep: timedelta | None = None
     quality: Quality | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     date_range: DateRange = DateRange()

@@ -24,6 +24,7 @@ def privacy_of(draft: Draft) -> dict[str, Any]:
         "truncate": dict(draft.said("truncate") or {}),
         "pseudonymise": _pseudonyms(draft),
         "keep_raw": _keep_raw(draft),
+        "keep": _keep(draft),
     }
 
 
@@ -67,3 +68,14 @@ def _keep_raw(draft: Draft) -> bool | timedelta:
         message = f"{source} cannot be asked for the past, so a run made again needs its raw pages"
         draft.blame(Fault(message, "raw-needed", "leave it out", ("keep_raw",)))
     return parse_age(said) if isinstance(said, str) else False
+
+
+def _keep(draft: Draft) -> timedelta | None:
+    said = draft.said("keep")
+    if said is None:
+        return None
+    age, raw = parse_age(said), draft.said("keep_raw")
+    if isinstance(raw, str) and parse_age(raw) > age:
+        message = f"raw pages go with their object, which is kept for {said}"
+        draft.blame(Fault(message, "ages-order", "", ("keep_raw",)))
+    return age

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DEFECT = 3
 INTERRUPTED = 130
 _PIPE = 160
+_SELDOM = {"schema", "completion", "demo", "up"}
+"""Commands that a person calls once, or make does: named in the list of all, and no more."""
 
 
 class _InOrder(click.Group):
@@ -40,7 +42,12 @@ class _InOrder(click.Group):
         del ctx
         widest = max(map(len, self.commands))
         limit = formatter.width - 6 - widest
-        rows = [(name, command.get_short_help_str(limit)) for name, command in self.commands.items()]
+        rows = [
+            (name, command.get_short_help_str(limit))
+            for name, command in self.commands.items()
+            if name not in _SELDOM
+        ]
+        rows.append(("and", ", ".join(name for name in self.commands if name in _SELDOM)))
         with formatter.section((self.help or "").rstrip(".")):
             formatter.write_dl(rows)
 
@@ -362,6 +369,24 @@ def verify(
         click.echo(text, color=_colour())
     click.echo(summary, err=True)
     context.exit(1 if wrong else 0)
+
+
+@trawl.command(
+    epilog=_example("trawl expire", "trawl expire team.covid --yes"),
+    short_help="Delete what is older than jobs let it be.",
+)
+@click.argument("names", nargs=-1, metavar="[JOB]...", shell_complete=_jobs)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.pass_context
+def expire(context: click.Context, names: tuple[str, ...], *, yes: bool) -> None:
+    """List what is older than keep and keep_raw of jobs say, and delete it once you agree.
+
+    JOB is a job's name or file; without one, all of them. The DAG trawl.maintenance does it every day.
+    """
+    with _explained():
+        from trawl.maintenance import expire_named  # noqa: PLC0415  see the module's docstring
+
+        context.exit(expire_named(names, yes=yes))
 
 
 @trawl.command(
