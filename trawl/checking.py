@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,8 +15,10 @@ from schemas.problem import Problem
 from schemas.reading import Reading, read_jobs, read_some
 from schemas.tree import MAX_BYTES
 from trawl.excerpt import excerpt, lines_of, token_at
-from trawl.mending import Fix, mend
 from trawl.secrets import Secret, guarded, secrets_in
+
+if TYPE_CHECKING:
+    from trawl.mending import Fix
 
 
 def check_paths(paths: Iterable[Path]) -> Reading:
@@ -88,6 +90,8 @@ def from_here(problem: Problem, root: Path) -> Problem:
 
 def mend_paths(paths: Iterable[Path]) -> tuple[Reading, list[Fix]]:
     """As `check_paths`, after everything certain has been mended on the disk; and what was."""
+    from trawl.mending import mend  # noqa: PLC0415  most people only look
+
     wanted = list(paths)
     reading = check_paths(wanted)
     by_root: dict[Path, list[Problem]] = {}

@@ -13,19 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from schemas.folder import SUFFIXES
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import Reading, read_jobs
 from schemas.tree import MAX_BYTES
-from trawl.git import GitProblem, Repository, repository
 from trawl.plan.changes import Change, compare
 from trawl.plan.forecast import Forecast, forecast
 from trawl.plan.remarks import Remark, Surroundings, remarks, where
 from trawl.secrets import guarded, secrets_in
-from trawl.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from trawl.git import Repository
 
 PIPELINES: Final = "pipelines"
 
@@ -73,6 +74,9 @@ def plan(folder: Path, base: str | None = None, head: str | None = None, now: da
 
     It is compared with where that left `base` (None: the main branch). `now` is aware. Raises GitProblem.
     """
+    from trawl.git import GitProblem, repository  # noqa: PLC0415  others look at single jobs, without git
+    from trawl.snapshot import snapshot  # noqa: PLC0415  as above
+
     now = now or datetime.now(UTC)
     repo = repository(folder)
     name = repo.usual_base() if base is None else base
@@ -87,6 +91,9 @@ def plan(folder: Path, base: str | None = None, head: str | None = None, now: da
 @contextmanager
 def _project(repo: Repository, head: str | None) -> Iterator[Path]:
     """The folder that holds the pipelines to plan."""
+    from trawl.git import GitProblem  # noqa: PLC0415  as in `plan`
+    from trawl.snapshot import snapshot  # noqa: PLC0415  as in `plan`
+
     if head is not None:
         with snapshot(repo, repo.commit(head), PIPELINES) as new:
             yield new
