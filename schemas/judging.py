@@ -37,7 +37,7 @@ def judge(
     blamed = {fault.path for fault in (*known, *quoted) if fault.path}
     explained: dict[Path, Fault] = {}
     for misfit in misfits(layers.value, partial=partial):
-        if any(misfit.path[: len(path)] == path for path in blamed):
+        if any(misfit.path[:length] in blamed for length in range(1, len(misfit.path) + 1)):
             continue  # one slip, one problem
         fault = _via(misfit, layers.value) or _comment(misfit, layers) or fault_of(misfit)
         if misfit.path in _EXPLAINED and fault.kind == "wrong-form":

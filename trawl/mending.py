@@ -29,7 +29,7 @@ _SAME: Final = {"schedule_interval": "schedule", "cron": "schedule", "catchup": 
 _SHORTEST: Final = 4
 """A slip in a shorter word could be one of several words."""
 
-_WORK: Final = 2 << 20
+_WORK: Final = 1 << 20
 """Bytes read again and again to mend one file: enough for hundreds of fixes in a file of a person, and an
 end of a few seconds for what a machine has written."""
 
