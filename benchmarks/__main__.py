@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "plan": "trawl plan of a change to one job, and to all of them",
     "extract": "extract beside a bare loop, and days side by side",
     "transform": "raw pages to CSV and Parquet, posts a second and peak memory",
+    "load": "a file to S3, beside a bare upload of it",
 }
 """Each is a module here of that name, with `measure(jobs)` that gives tables."""
 
