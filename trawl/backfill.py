@@ -59,7 +59,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """The runs to create, and those left out because their windows are there.
+    """The runs to create, and those left out: `there` are their windows, or were until they `expired`.
 
     `early` of the runs take windows again that are there and whose source ended early, `redone` others that
     are there. `unseen` says why the bucket could not be looked into, empty where it could. `remarks` are
@@ -69,6 +69,7 @@ class Backfill:
     job: Job
     parts: tuple[Part, ...]
     there: int = 0
+    expired: int = 0
     early: int = 0
     redone: int = 0
     unseen: str = ""
@@ -147,6 +148,8 @@ def _parts(job: Job, span: Span, now: datetime) -> Iterator[Part]:
 def backfill_of(job: Job, span: Span, now: datetime, run: Run, *, again: bool) -> Backfill:
     """What there is to do: the windows whose manifest is missing or incomplete, or, `again`, all of them.
 
+    What was deleted for its age stays so, unless `again`.
+
     Reads the manifest of each window. Raises Stop for a manifest that is damaged.
     """
     parts = parts_of(job, span, now)
@@ -160,12 +163,13 @@ def backfill_of(job: Job, span: Span, now: datetime, run: Run, *, again: bool) -
         unseen = str(error)
     except ModuleNotFoundError as error:
         unseen = f"{error.name} is missing: pip install 'trawl[airflow]'"
-    whole = {part for part, manifest in found.items() if manifest and manifest.complete}
+    old = {part for part, manifest in found.items() if manifest and manifest.expired}
+    whole = {part for part, manifest in found.items() if manifest and manifest.complete} | old
     wanted = tuple(part for part in parts if again or part not in whole)
-    early = sum(manifest is not None and not manifest.complete for manifest in found.values())
+    early = sum(manifest is not None and part not in whole for part, manifest in found.items())
     remarks = (*span.remarks, *_remarks(job, wanted, now))
-    redone = len(whole) if again else 0
-    return Backfill(job, wanted, len(parts) - len(wanted), early, redone, unseen, remarks)
+    there, expired = (0, 0) if again else (len(whole - old), len(old))
+    return Backfill(job, wanted, there, expired, early, len(whole) if again else 0, unseen, remarks)
 
 
 def _manifests(job: Job, parts: Sequence[Part], run: Run) -> list[Manifest | None]:
@@ -208,11 +212,16 @@ def sheet(fill: Backfill, width: int | None = None) -> str:
         lines.append(_warned("The bucket cannot be looked into, so nothing that is there is left out:"))
         lines.append(f"  {printable(fill.unseen)}")
     if fill.there:
-        verb, do = ("is", "does") if fill.there == 1 else ("are", "does")
+        verb = "is" if fill.there == 1 else "are"
         again = "it" if fill.there == 1 else "them"
         lines.append(
-            f"{counted(fill.there, 'window')} {verb} there already and left out; --again {do} {again} again."
+            f"{counted(fill.there, 'window')} {verb} there already and left out; --again does {again} again."
         )
+    if fill.expired:
+        words = (
+            "was deleted for its age and is" if fill.expired == 1 else "were deleted for their age and are"
+        )
+        lines.append(f"{counted(fill.expired, 'window')} {words} left out.")
     if not fill.parts:
         lines += [*map(_warned, fill.remarks), "Nothing is left to do."]
         return "\n".join(lines)

@@ -49,7 +49,10 @@ key: "{date}.csv"
 
 @dataclass(frozen=True)
 class Said:
-    """What a person asks for, of which job, and what is in its bucket: days, and days that ended early."""
+    """What a person asks for, of which job, and what is in its bucket.
+
+    That is whole days and days that ended early, and which of these were deleted for their age.
+    """
 
     job: Job
     start: str | None = None
@@ -57,6 +60,7 @@ class Said:
     again: bool = False
     whole: tuple[int, ...] = ()
     early: tuple[int, ...] = ()
+    old: tuple[int, ...] = ()
     now: datetime = NOW
     width: int | None = field(default=None, kw_only=True)
 
@@ -66,6 +70,7 @@ SAID = {
     "clipped": Said(job(), "2021-07-01", "2021-07-20", now=utc(2021, 8, 1)),
     "not_over": Said(job(), "2021-07-08", "2021-07-12"),
     "some_there": Said(job(), whole=(5, 6), early=(7,)),
+    "some_too_old": Said(job(), whole=(5, 6, 9), early=(8,), old=(5, 6, 8)),
     "one_left": Said(job(), whole=(5, 6, 7, 8)),
     "done": Said(job(), whole=(5, 6, 7, 8, 9)),
     "again": Said(job(), "2021-07-05", "2021-07-06", again=True, whole=(5,)),
@@ -88,7 +93,9 @@ def backfill(said: Said, folder: Path) -> Backfill:
     store = LocalStore(folder / "bucket")
     for days, complete in ((said.whole, True), (said.early, False)):
         for number in days:
-            one = manifest(utc(2021, 7, number), complete=complete, truncated=None if complete else "cap")
+            expired = said.now if number in said.old else None
+            reason = None if complete else "cap"
+            one = manifest(utc(2021, 7, number), complete=complete, truncated=reason, expired=expired)
             window = Window(one.start, one.end)
             write_manifest(store, prefix(here, window, Run()), one)
     return backfill_of(here, span_of(here, said.start, said.end, said.now), said.now, Run(), again=said.again)
