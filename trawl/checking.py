@@ -14,6 +14,7 @@ from schemas.folder import DEFAULTS, SUFFIXES, job_files
 from schemas.problem import Problem
 from schemas.reading import Reading, read_jobs, read_some
 from schemas.tree import MAX_BYTES
+from trawl.absent import notes
 from trawl.excerpt import excerpt, lines_of, token_at
 from trawl.secrets import Secret, guarded, secrets_in
 
@@ -124,7 +125,8 @@ def report(reading: Reading, as_format: str, width: int) -> tuple[str, str]:
         from trawl.reports import FORMS  # noqa: PLC0415  people want text
 
         return FORMS[as_format](shown, texts.length), ""
-    return "\n".join(texts.lines(shown.problems, width)), summary(reading)
+    beside = notes(reading.jobs, os.getcwd())  # noqa: PTH109  text in and out
+    return "\n".join(texts.lines(shown.problems, width)), "\n".join((*beside, summary(reading)))
 
 
 def printed(problems: Iterable[Problem], width: int) -> str:
