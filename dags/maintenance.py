@@ -1,4 +1,7 @@
-"""The DAG trawl.maintenance: every day, what is older than its job lets it be is listed, then deleted."""
+"""The Airflow DAG trawl.maintenance: each day, what is older than its job lets it be is listed, then deleted.
+
+(Airflow looks for DAGs only in files in which both of these words are found.)
+"""
 
 from pathlib import Path
 

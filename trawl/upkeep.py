@@ -17,7 +17,6 @@ from etl_callables.run import Run
 from schemas.reading import read_jobs
 from trawl.maintenance import Old, ageing, deleted, looked, summary
 from trawl.operator import connection
-from trawl.request import EPOCH
 
 DAG_ID = "trawl.maintenance"
 AT = "30 3 * * *"
@@ -35,7 +34,7 @@ def maintenance(pipelines: Path) -> dict[str, DAG]:
         DAG_ID,
         description="Deletes what is older than the `keep` and `keep_raw` of jobs say",
         schedule=CronTriggerTimetable(AT, timezone="UTC", run_immediately=False),
-        start_date=EPOCH,
+        start_date=None,  # with one, it would run at once where it first appears
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
