@@ -71,16 +71,33 @@ def explain(error: yaml.YAMLError, text: str) -> Fault:
             "close it, or double it inside a text",
         )
         return Fault(message, "syntax", hint, place=opening)
-    if "expected ':'" in (error.problem or "") and start.line <= len(lines):
+    if at.line > len(lines):
+        at = Place(len(lines), len(lines[-1]) + 1)
+    problem = error.problem or ""
+    return _before_it(problem, lines, at, start) or _in_words(problem, line, at, start)
+
+
+def _before_it(problem: str, lines: list[str], at: Place, start: Place) -> Fault | None:
+    """A fault whose culprit stands before the place where the parser gave up, if it is one that we know."""
+    if "expected ':'" in problem and start.line <= len(lines):
         found = _NEARLY_A_COLON.match(lines[start.line - 1], start.column - 1)
-        if found is not None:
-            return _nearly_a_colon(found, start.line)
-    if "expected <document start>" in (error.problem or ""):
+        return None if found is None else _nearly_a_colon(found, start.line)
+    if "expected <document start>" in problem:
         first = next((number for number, text in enumerate(lines, 1) if text[:1] not in ("", "#")), 1)
         if lines[first - 1].startswith("%"):
             message = 'a line that begins with "%" speaks to YAML itself'
             return Fault(message, "syntax", "leave it out", place=Place(first, 1))
-    return _in_words(error.problem or "", line, at, start)
+    if "node content" in problem and (opening := _last_opening(lines, at)):
+        message = f'the "{lines[opening.line - 1][opening.column - 1]}" that opens here is never closed'
+        return Fault(message, "syntax", "look for a missing comma, quote or bracket", place=opening)
+    return None
+
+
+def _last_opening(lines: list[str], at: Place) -> Place | None:
+    """The bracket that a file ends after, if nothing else follows it."""
+    number = next((number for number in range(len(lines), 0, -1) if lines[number - 1].strip()), 1)
+    last = lines[number - 1].rstrip()
+    return Place(number, len(last)) if at.line >= number and last.endswith(("[", "{")) else None
 
 
 def _nearly_a_colon(found: re.Match[str], line: int) -> Fault:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from schemas.fault import Fault, Path, Place
-from schemas.inside import place_inside
+from schemas.inside import lines_of, place_inside
 from schemas.syntax import explain
 
 MAX_BYTES: Final = 1024 * 1024
@@ -101,8 +101,8 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError) -> Fault:
 
 
 def _place_in(text: str, offset: int) -> Place:
-    before = text[:offset].replace("\r\n", "\n").replace("\r", "\n")
-    return Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+    lines = lines_of(text[:offset])
+    return Place(len(lines), len(lines[-1]) + 1)
 
 
 class _Reader:

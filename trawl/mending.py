@@ -34,6 +34,7 @@ _WORK: Final = 1 << 20
 end of a few seconds for what a machine has written."""
 
 _TEXT: Final = re.compile(r"(?P<key>\s*(?:- )?[A-Za-z_]+:\s+)(?P<text>\S.*?)(?P<rest>\s+#.*|\s*)")
+_OPENS: Final = re.compile(r":(?:\s+[|>][0-9+-]*)?$")
 _PLAIN: Final = re.compile(r"[\w./@*+-][\w ./@*+-]*", re.ASCII)
 
 
@@ -227,7 +228,7 @@ def _one_slip(word: str, meant: str) -> bool:
 def _spaces(line: str, previous: str) -> str:
     """A line that a tab indents, indented as the line above it asks for."""
     indent = len(previous) - len(previous.lstrip(" "))
-    deeper = previous.split(" #", maxsplit=1)[0].rstrip().endswith(":")
+    deeper = _OPENS.search(previous.split(" #", maxsplit=1)[0].rstrip()) is not None
     return " " * (indent + 2 * deeper) + line.lstrip(" \t")
 
 
