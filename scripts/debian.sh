@@ -14,6 +14,7 @@ command -v npm >/dev/null || packages+=(npm)
 command -v zsh >/dev/null || packages+=(zsh)
 command -v fish >/dev/null || packages+=(fish)
 command -v g++ >/dev/null || packages+=(g++)
+command -v soffice >/dev/null || packages+=(libreoffice-calc-nogui)
 [ ${#packages[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "not installed: ${packages[*]}; the tests that need them will skip" >&2
