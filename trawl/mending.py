@@ -129,6 +129,8 @@ def _fixed(problem: Problem, text: str) -> tuple[str, tuple[str, str]] | None:
     mended = _line(problem, line, previous)
     if mended is None or mended == line:
         return None
+    if not mended and pieces[max(0, place - 1)] == "\r" and pieces[place + 1 : place + 2] == ["\n"]:
+        return None  # the two ends would be one
     pieces[place] = mended
     return bom + "".join(pieces), (line, mended)
 
