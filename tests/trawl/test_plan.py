@@ -95,6 +95,8 @@ def test_outside_git_a_plan_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_folder_without_jobs_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "docs").mkdir()
     monkeypatch.chdir(project / "docs")
+    assert run().exit_code == 0  # that of a folder above is found, as git finds its own
+    (project / "pipelines").rename(project / "elsewhere")
     result = run()
     assert (result.exit_code, "there is no folder pipelines here" in result.stderr) == (1, True)
 
