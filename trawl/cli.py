@@ -427,6 +427,31 @@ def read(url: str, into: Path | None, as_format: str, connection: str | None) ->
 
 
 @trawl.command(
+    epilog=_example("trawl table team.covid --for duckdb", "trawl table team.covid --for athena"),
+    short_help="Print the statement that makes a table.",
+)
+@click.argument("job", shell_complete=_jobs)
+@click.option("--for", "whom", type=click.Choice(["duckdb", "athena"]), required=True, help="Who reads it.")
+def table(job: str, whom: str) -> None:
+    """Print the statement that makes a table of all that JOB has written.
+
+    Folders of its key that are called dt={date} are columns of the table too. A column that the job got
+    later is null in older files.
+    """
+    found = _found(job)
+    with _explained():
+        from trawl.querying import KINDS, NoTable  # noqa: PLC0415  see the module's docstring
+
+        try:
+            made = KINDS[whom](found)
+        except NoTable as error:
+            raise click.ClickException(str(error)) from None
+    click.echo(made.text)
+    if made.note:
+        click.echo(made.note, err=True)
+
+
+@trawl.command(
     epilog=_example("trawl docs limit", "trawl docs twitter"),
     short_help="Print the reference, or a part of it.",
 )

@@ -1,7 +1,7 @@
 """`trawl policy`: what AWS must allow for jobs to be run, or to be read and verified, and nothing besides.
 
 Each statement is one thing that `etl_callables.store_s3` asks for. What stands in a key for a time becomes
-as many `?` as it has characters, for IAM knows no digits.
+as many `?` as it has characters.
 """
 
 from __future__ import annotations
@@ -14,21 +14,14 @@ from typing import Any, Final
 
 from etl_callables.sources.facts import facts_of
 from schemas.job import Job
-from schemas.key import RESERVED, parse_key
+from schemas.key import RESERVED
+from trawl.wildcards import wild_key
 
 MOST: Final = 6144
 """Characters, white space not counted, that AWS takes for a managed policy; ten thousand for a role's own."""
 
-_ANY: Final = {
-    "date": "????-??-??",
-    "year": "????",
-    "month": "??",
-    "day": "??",
-    "hour": "??",
-    "start": "????????T??????Z",
-    "end": "????????T??????Z",
-}
 _WILD: Final = re.compile(r"\*\*/|\*+")
+_WILDCARD: Final = re.compile(r"[*?]")
 
 
 class NoPolicy(ValueError):  # noqa: N818  says what is so; the person sees its text only
@@ -86,7 +79,11 @@ def _reading(job: Job) -> Iterator[_Need]:
     mine = (key, f"{top}{RESERVED}/{job.id}/*")
     # An object that no manifest of the job names may be another's, which only the manifests of all tell.
     everyones = f"{top}{RESERVED}/"
-    yield _Need("List", "s3:ListBucket", bucket, (*mine, _folder(key), everyones))
+    # DuckDB and Athena list what begins like the key, as far as that is the same for all.
+    lists = {f"{top}{RESERVED}/{job.id}/*", _alike(key), everyones}
+    if not _alike(key).startswith(f"{_folder(key)}*"):
+        lists.add(_folder(key))
+    yield _Need("List", "s3:ListBucket", bucket, tuple(lists))
     others = (f"{everyones}*/manifest.json", f"{everyones}*/staged.json")
     yield _Need("Read", "s3:GetObject", bucket, (*mine, *others))
 
@@ -101,7 +98,7 @@ def _archive(job: Job) -> Iterator[_Need]:
             continue
         bucket, _, key = pattern.removeprefix("s3://").partition("/")
         wild = _WILD.sub("*", key)
-        if wild != key or re.search(r"[*?]", key):
+        if _WILDCARD.search(wild):
             yield _Need("List", "s3:ListBucket", bucket, (_folder(wild),))
         yield _Need("Read", "s3:GetObject", bucket, (wild,))
 
@@ -112,14 +109,18 @@ def _places(job: Job) -> tuple[str, str, str]:
         raise NoPolicy(f"{job.file} writes to {job.bucket}, which is not S3's: nothing there asks IAM")
     bucket, _, folder = job.bucket.removeprefix("s3://").partition("/")
     top = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    values = {**_ANY, "job": job.id.replace(".", "/")}
-    pieces = parse_key(job.key)
-    return bucket, top, top + "".join(values[one] if n % 2 else one for n, one in enumerate(pieces))
+    return bucket, top, top + wild_key(job)
+
+
+def _alike(key: str) -> str:
+    """All keys that begin as those of a pattern do."""
+    head = _WILDCARD.split(key, maxsplit=1)[0]
+    return key if head == key else f"{head}*"
 
 
 def _folder(key: str) -> str:
     """The deepest folder that all keys of a pattern lie in, as a list asks for it: empty for the bucket."""
-    return "".join(re.split(r"[*?]", key, maxsplit=1)[0].rpartition("/")[:2])
+    return "".join(_WILDCARD.split(key, maxsplit=1)[0].rpartition("/")[:2])
 
 
 def _statements(needs: Iterable[_Need]) -> Iterator[dict[str, Any]]:
