@@ -15,6 +15,7 @@ from schemas.zone import zone
 
 _UNIQUE: Final = frozenset({"start", "end"})
 _COVERS: Final = {"date": ("year", "month", "day")}
+_PARTS: Final = {"year", "month", "day", "hour"}
 _FROM: Final = datetime(2025, 1, 1, tzinfo=UTC)
 """Where clock changes are looked for in jobs without `since`; a fixed day, so that a file which is
 fine today is fine tomorrow."""
@@ -36,6 +37,10 @@ def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
     missing = [part for part in _needed(cron) if part not in covered]
     if missing:
         return _fault(schedule, _advice(missing[-1]))
+    if span.since is not None:
+        first = _cut_short(schedule, span.since, span.until, covered)
+        if first is not None:
+            return first
     if "hour" in covered and len(cron.hours) > 1:
         moment = _repeated_hour(schedule.cron, schedule.timezone, span.since or _FROM)
         if moment is not None:
@@ -46,6 +51,25 @@ def overwriting(key: str, schedule: Schedule, span: DateRange) -> Fault | None:
             )
             return Fault(message, "overwrite", "use {start} in the key", ("key",))
     return None
+
+
+def _cut_short(
+    schedule: Schedule, since: datetime, until: datetime | None, covered: set[str]
+) -> Fault | None:
+    """The fault of a first run that begins in the middle of its interval, on the day of the second one."""
+    whole = window_at(schedule, since)
+    if whole.start == since or (until is not None and whole.end >= until):
+        return None
+    here = zone(schedule.timezone)
+    begins, second = since.astimezone(here), whole.end.astimezone(here)
+    if any(getattr(begins, part) != getattr(second, part) for part in covered & _PARTS):
+        return None
+    message = (
+        f"the first run takes {begins:%Y-%m-%d %H:%M} to {second:%H:%M}, and the second begins then: both"
+        " write the same object"
+    )
+    hint = f"begin at {second:%Y-%m-%d %H:%M}, or use {{start}} in the key"
+    return Fault(message, "overwrite", hint, ("date_range", "since"))
 
 
 def _fault(schedule: Schedule, advice: str) -> Fault:

@@ -16,6 +16,7 @@ from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.reading import read_jobs
 from trawl.connections import connections
+from trawl.project import PIPELINES, project
 from trawl.showing import NoSuchJob, find
 
 
@@ -67,8 +68,8 @@ def summary(old: Sequence[Old]) -> str:
 
 def expire_named(names: Sequence[str], *, yes: bool) -> int:
     """What `trawl expire` does; its exit code."""
-    here = Path.cwd()
-    jobs = _jobs(names, here / "pipelines")
+    here = project()
+    jobs = _jobs(names, here / PIPELINES)
     run = Run(connection=connections(here))
     old = looked(ageing(jobs), run)
     for one in old:
