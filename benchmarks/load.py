@@ -128,7 +128,7 @@ def _describe(store: Store, file: Path, attempt: str) -> None:
         key=f"{attempt}/posts.parquet", size=len(data), sha256=sha256(data).hexdigest(), format="parquet",
         compression=None, columns=("text",), fetched=0, kept=0, duplicate=0, outside_window=0, over_limit=0,
         skipped={}, mended=0, first_post=None, last_post=None, raw=key, started=WINDOW.end,
-        finished=WINDOW.end,
+        finished=WINDOW.end, tag=store.tag(f"{attempt}/posts.parquet"),
     )  # fmt: skip
     store.write(f"{attempt}/staged.json", msgspec.json.encode(staged))
 

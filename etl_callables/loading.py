@@ -100,7 +100,15 @@ def load(
 
 
 def _verify(store: Store, staged: Staged) -> None:
-    """Stop unless the staged file is what transform wrote."""
+    """Stop unless the staged file is what transform wrote: by the store's mark of it, or else by its bytes.
+
+    The store has checked the bytes when they came, so that nobody else's writing is all there is to fear.
+    """
+    if staged.tag is not None and (store.tag(staged.key), store.size(staged.key)) == (
+        staged.tag,
+        staged.size,
+    ):
+        return
     digest = hashlib.sha256()
     size = 0
     with store.open(staged.key) as data:

@@ -11,9 +11,11 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
@@ -25,8 +27,16 @@ from etl_callables.run import Run
 from etl_callables.store import Entry, Missing, checked
 from etl_callables.store_s3_errors import explain, explain_code, is_missing
 
-_PART: Final = 16 << 20
-"""Bytes of a part of a multipart upload; four of them are in memory at once."""
+_PART: Final = 8 << 20
+"""Bytes of a part of a multipart upload, or more where there would be too many."""
+
+_MOST_PARTS: Final = 10_000
+
+_PARTS_AT_ONCE: Final = 6
+"""As many are in memory."""
+
+_PARTS_FROM: Final = 4 * _PART
+"""Bytes of a file from which on it goes up in parts."""
 
 _ABANDONED: Final = timedelta(days=1)
 """After this an unfinished upload's writer counts as dead. S3 cannot tell us."""
@@ -90,8 +100,31 @@ class S3Store:
             self._call("put_object", Key=self._key(key), Body=data)
 
     def put(self, path: Path, key: str) -> None:
+        size = path.stat().st_size
+        if size < _PARTS_FROM:
+            self.write(key, path.read_bytes())
+            return
         with self._explained("s3:PutObject", key):
-            self.files.put_file(str(path), self._path(key), chunksize=_PART, max_concurrency=4)
+            started = self._call("create_multipart_upload", Key=self._key(key))
+            upload = {"Key": self._key(key), "UploadId": started["UploadId"]}
+            each = max(_PART, -(-size // _MOST_PARTS))
+            try:
+                send = partial(self._send, path, upload, each)
+                with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="trawl-upload") as threads:
+                    parts = list(threads.map(send, range(-(-size // each))))
+                self._call("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts})
+            except BaseException:
+                with suppress(Exception):  # whatever is left is swept another day
+                    self._call("abort_multipart_upload", **upload)
+                raise
+
+    def _send(self, path: Path, upload: Mapping[str, str], size: int, place: int) -> Mapping[str, Any]:
+        """Send one part of a file; what S3 wants to hear of it at the end."""
+        with path.open("rb") as file:
+            file.seek(place * size)
+            body = file.read(size)
+        answer = self._call("upload_part", **upload, PartNumber=place + 1, Body=body)
+        return {"PartNumber": place + 1, "ETag": answer["ETag"]}
 
     def copy(self, source: str, target: str) -> str:
         size = self.size(source)

@@ -54,7 +54,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     `fetched` items were in the pages: `kept`, `duplicate`, `outside_window`, `over_limit` and those
     `skipped` by reason add up to it. `mended` posts had text that is no Unicode, now U+FFFD.
     `first_post` and `last_post` are creation times of what was kept. `privacy` is what was done to it,
-    `measured` what the job's bounds are about.
+    `measured` what the job's bounds are about. `tag` is the store's mark of this very file.
     """
 
     key: str
@@ -77,6 +77,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
     privacy: Applied | None = None
     measured: Measured | None = None
+    tag: str | None = None
 
 
 _MANY: Final = 100_000
@@ -139,6 +140,7 @@ def transform(
         measured=measure.measured,
         started=started,
         finished=run.now(),
+        tag=store.tag(key),
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
