@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from etl_callables.run import REJECTED
 from etl_callables.sources.facts import facts_of
 from schemas.job import Job
 from schemas.key import RESERVED
@@ -66,12 +67,21 @@ def _running(job: Job) -> Iterator[_Need]:
     yield _Need("ListUploads", "s3:ListBucketMultipartUploads", bucket)
     yield _Need("Read", "s3:GetObject", bucket, mine)
     yield _Need("Write", "s3:PutObject", bucket, mine)
-    left = [f"{state}/*/raw/*", f"{state}/*/staged/*", f"{state}/doctor/*"]
-    if facts_of(job.source, job.via).dollars is not None:
-        left.append(f"{state}/spending/*")
-    yield _Need("RemoveLeftovers", "s3:DeleteObject", bucket, tuple(left))
+    yield _Need("RemoveLeftovers", "s3:DeleteObject", bucket, tuple(_removed(job, state, key)))
     yield _Need("AbortUploads", "s3:AbortMultipartUpload", bucket, mine)
     yield from _archive(job)
+
+
+def _removed(job: Job, state: str, key: str) -> Iterator[str]:
+    """What a job has deleted: never a manifest, and an object only where it has an age."""
+    yield from (f"{state}/*/raw/*", f"{state}/*/staged/*", f"{state}/doctor/*")
+    if facts_of(job.source, job.via).dollars is not None:
+        yield f"{state}/spending/*"
+    if job.quality is not None or job.keep is not None:
+        yield f"{state}/*/{REJECTED}/*"
+    if job.keep is not None:
+        # A run by hand has its object beside its manifest.
+        yield from (key, f"{state}/*~*/{key.rpartition('/')[2]}")
 
 
 def _reading(job: Job) -> Iterator[_Need]:

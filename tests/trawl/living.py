@@ -39,10 +39,11 @@ def example(where: str, **changes: Any) -> Job:
     return replace(job, bucket=where, **changes)
 
 
-def live(job: Job) -> None:
+def live(job: Job, *, again: bool = True) -> None:
     """Ask whether all is well, run, run again, be killed twice and go on, be verified; Unwell if it is not.
 
-    Removes what killed runs left, two days later. Raises what any of it raises, too.
+    Removes what killed runs left, two days later. Raises what any of it raises, too. Without `again`, a
+    second run over the same window is left out.
     """
     said: list[str] = []
     run = Run(id="first", log=_log(said))
@@ -50,7 +51,8 @@ def live(job: Job) -> None:
     if found.remedy:
         raise Unwell(found.remedy)
     whole(job, WINDOW, run)
-    whole(job, WINDOW, replace(run, id="again"))
+    if again:
+        whole(job, WINDOW, replace(run, id="again"))
     _killed(lambda: extract(job, NEXT, replace(run, id="killed", watch=_dying)))
     extracted = extract(job, NEXT, replace(run, id="killed"))
     transform(job, NEXT, run, extracted)  # and nobody loads it

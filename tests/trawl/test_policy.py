@@ -8,23 +8,29 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
 from etl_callables import extract, transform
 from etl_callables.errors import Stop
+from etl_callables.retention import due, expire
 from etl_callables.run import Run, object_key, prefix
 from etl_callables.spending import Payment, record
 from etl_callables.store import open_store
 from etl_callables.transformation import read_staged
 from etl_callables.verification import verify
+from schemas.job import Quality
 from schemas.window import Window
+from tests.servers.ceph import Cluster
 from tests.servers.guarded_s3 import Guarded, guarded
 from tests.trawl.jobs import job as plain
 from tests.trawl.jobs import utc
@@ -40,6 +46,10 @@ READING = policy([JOB], read=True)
 GOLDEN = {
     "one": ([plain(bucket="s3://analytics")], False),
     "one_reading": ([plain(bucket="s3://analytics")], True),
+    "kept_for_a_year": (
+        [plain(bucket="s3://analytics", keep=timedelta(days=365), quality=Quality(min_posts=1))],
+        False,
+    ),
     "several": (
         [
             plain(bucket="s3://analytics/team/", key="{job}/{year}/{month}/{day}/{hour}.csv.gz"),
@@ -148,7 +158,7 @@ def test_every_part_of_it_is_needed(s3: Guarded, place: tuple[str | int, ...]) -
     unfinished(JOB, upload)
     s3.policy, _ = without(POLICY, place)
     with pytest.raises((Stop, Unwell), match="refuses"):
-        live(JOB)
+        live(JOB, again=False)
     assert s3.refused
 
 
@@ -175,6 +185,55 @@ def test_old_records_of_what_was_spent_are_removed_with_it(s3: Guarded) -> None:
     s3.policy = policy([replace(paying, source="rss", via="feed")])
     with pytest.raises(Stop, match="s3:DeleteObject"):
         store.delete(["_trawl/paid/spending/a.json"])
+
+
+def test_rejected_posts_are_replaced_with_it(s3: Guarded) -> None:
+    """Of a job that expects something of its posts; of no other."""
+    left = f"{prefix(JOB, WINDOW, Run())}/rejected/posts.csv"
+    careful = replace(JOB, quality=Quality(min_posts=1))
+    for job in (careful, JOB):
+        s3.policy = None
+        open_store(JOB, Run()).write(left, b"")
+        s3.policy = policy([job])
+        whole(job, WINDOW, Run())
+        assert [one.action for one in s3.refused] == ([] if job is careful else ["s3:DeleteObject"])
+
+
+def test_what_is_older_than_its_job_lets_it_be_is_removed_with_it(s3: Guarded) -> None:
+    """Objects, those of runs by hand too, and raw pages; never the manifest, which says so."""
+    ageing = replace(JOB, keep=timedelta(days=1))
+    s3.policy = policy([ageing])
+    by_hand = Run(variant="a-few")
+    for run in (Run(), by_hand):
+        whole(ageing, WINDOW, run)
+    later = Run().now() + timedelta(days=3)
+    store = open_store(ageing, Run())
+    expire(store, due(store, ageing, later), later)
+    assert s3.refused == []
+    for run in (Run(), by_hand):
+        assert store.size(object_key(ageing, WINDOW, run)) is None
+        assert store.size(f"{prefix(ageing, WINDOW, run)}/manifest.json")
+    with pytest.raises(Stop, match="s3:DeleteObject"):
+        store.delete([MANIFEST])
+
+
+def test_who_reads_can_use_a_reader_that_is_not_ours(s3: Guarded) -> None:
+    """Polars finds the files by itself, as DuckDB and Athena do, by what their keys begin with."""
+    job = replace(JOB, key="{job}/dt={date}/posts.parquet", format="parquet")
+    whole(job, WINDOW, Run())
+    s3.policy = policy([job], read=True)
+    options = {
+        "aws_endpoint_url": s3.endpoint,
+        "aws_allow_http": "true",
+        "aws_access_key_id": "made-up",
+        "aws_secret_access_key": "made-up",
+        "aws_region": "us-east-1",
+    }
+    frame = pl.read_parquet(
+        "s3://analytics/team/examples/covid_archive/dt=*/posts.parquet", storage_options=options
+    )
+    assert len(frame) > 0
+    assert s3.refused == []
 
 
 MANIFEST = f"{prefix(JOB, WINDOW, Run())}/manifest.json"
@@ -216,6 +275,14 @@ class InBucket:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return lambda **values: getattr(self._client, name)(Bucket="analytics", **values)
+
+
+def refused(attempt: Callable[[], Any]) -> bool:
+    try:
+        attempt()
+    except Exception as problem:  # noqa: BLE001 - of any kind
+        return "AccessDenied" in str(problem)
+    return False
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
@@ -370,6 +437,49 @@ def test_another_judge_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         free(1_000_000)
         moto.stop()
+
+
+# --- Ceph ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ceph")
+def test_a_real_gateway_agrees(ceph: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a bucket's policy for a user with nothing else: what may be listed, done and not be done.
+
+    This gateway says that something is not there only to who may list all, and asks for the bucket too where
+    several objects are deleted; so both are allowed for the life.
+    """
+    worker = ceph.user()
+    for name, value in ceph.environment.items():
+        monkeypatch.setenv(name, value)
+    admin = boto3.session.Session().client("s3")
+    admin.create_bucket(Bucket="analytics")
+
+    def attach(made: dict[str, Any]) -> None:
+        who = {"AWS": [f"arn:aws:iam:::user/{worker.name}"]}
+        statements = [{**statement, "Principal": who} for statement in made["Statement"]]
+        document = {"Version": made["Version"], "Statement": statements}
+        admin.put_bucket_policy(Bucket="analytics", Policy=json.dumps(document))
+
+    lenient = copy.deepcopy(POLICY)
+    for statement in lenient["Statement"]:
+        statement.pop("Condition", None)
+        if statement["Action"] == "s3:DeleteObject":
+            statement["Resource"].append("arn:aws:s3:::analytics")
+    attach(lenient)
+    for key in ("team/_trawl/other/a", "team/other/2021-07-05/posts.csv"):
+        admin.put_object(Bucket="analytics", Key=key, Body=b"secret")
+    for name, value in worker.environment.items():
+        monkeypatch.setenv(name, value)
+    live(JOB)
+    attach(POLICY)
+    own = InBucket()
+    for folder in (f"_trawl/{JOB.id}/", "examples/covid_archive/"):
+        assert own.list_objects_v2(Prefix=f"team/{folder}")["KeyCount"] > 0
+    for what, attempt in ELSEWHERE.items():
+        if what != "abort another job's upload":  # it looks for the upload first
+            assert refused(partial(attempt, own)), what
 
 
 # --- The command -------------------------------------------------------------------------------------
