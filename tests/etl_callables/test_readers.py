@@ -20,6 +20,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ from etl_callables.table import SCHEMA, batch_of
 from schemas.window import Window
 from tests.etl_callables.jobs import NOON, a_run, job
 from tests.servers.fixtures import DATA
+from trawl.cli import trawl
 
 ROOT = Path(__file__).resolve().parents[2]
 READING = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
@@ -326,6 +328,16 @@ def test_real_posts_are_the_same_in_every_format(file: Path, tmp_path: Path) -> 
         assert by_duckdb(tmp_path / "posts.csv") == texts
         assert by_polars(tmp_path / "posts.csv") == texts
         assert by_polars(tmp_path / "posts.jsonl") == texts
+
+
+def test_the_command_of_the_page_converts_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str | None] = [*TEXTS, None]
+    written(tmp_path, "posts.csv", texts)
+    monkeypatch.chdir(tmp_path)
+    (line,) = blocks("sh", "trawl read")
+    done = CliRunner().invoke(trawl, line.split()[1:])
+    assert done.exit_code == 0, done.output
+    assert by_pyarrow(tmp_path / "posts.parquet") == texts
 
 
 def test_what_the_page_says_of_the_escape_is_what_the_format_does() -> None:
