@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -24,8 +25,9 @@ import s3fs
 
 from etl_callables.errors import Stop
 from etl_callables.run import Run
+from etl_callables.scratch import scratch
 from etl_callables.store import Entry, Missing, checked
-from etl_callables.store_s3_errors import explain, explain_code, is_missing
+from etl_callables.store_s3_errors import explain, explain_code, is_missing, is_unknown
 
 _PART: Final = 8 << 20
 """Bytes of a part of a multipart upload, or more where there would be too many."""
@@ -135,9 +137,22 @@ class S3Store:
                 self.files.cp_file(self._path(source), self._path(target))
             else:
                 origin = {"Bucket": self.bucket, "Key": self._key(source)}
-                answer = self._call("copy_object", Key=self._key(target), CopySource=origin)
-                return _tag(answer["CopyObjectResult"])
+                try:
+                    answer = self._call("copy_object", Key=self._key(target), CopySource=origin)
+                    return _tag(answer["CopyObjectResult"])
+                except Exception as error:
+                    if not is_unknown(error):
+                        raise
+                    self._carry(source, target)
         return self.tag(target) or ""
+
+    def _carry(self, source: str, target: str) -> None:
+        """Copy by way of this machine, for a server that cannot, as Ceph's where it encrypts."""
+        with scratch() as folder:
+            file = folder / "object"
+            with self.open(source) as data, file.open("wb") as out:
+                shutil.copyfileobj(data, out, 1 << 20)
+            self.put(file, target)
 
     def tag(self, key: str) -> str | None:
         answer = self._head(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from botocore import exceptions as boto
@@ -31,6 +31,7 @@ _NO_KEY: Final = {"404", "NoSuchKey", "NotFound"}
 _OR_ABSENT: Final = (
     " (and s3:ListBucket on the bucket: without that, S3 refuses to say that an object is not there)"
 )
+_UNKNOWN: Final = {"NotImplemented", "501"}
 _SERVER_FAULT: Final = 500
 _WORDLESS: Final = "400"
 """What is left of an error's code where S3 may send no body, which is so of every HEAD."""
@@ -74,7 +75,7 @@ def explain_code(code: str, message: str, action: str, url: str, status: int = 0
         return Stop(refusal)
     if code in _ELSEWHERE:
         return Stop(f"The bucket {bucket} is in another region ({said}): set AWS_REGION to it.")
-    if code in _LATER or status >= _SERVER_FAULT:
+    if code in _LATER or (status >= _SERVER_FAULT and code not in _UNKNOWN):
         return RetryLater(f"S3 cannot take {action} on {url} now ({said}). Nothing was published.")
     return Stop(f"S3 did not do {action} on {url} ({said}).")
 
@@ -103,8 +104,17 @@ def _refusal(code: str, said: str, action: str, url: str) -> str | None:
 
 def is_missing(error: BaseException) -> bool:
     """Whether S3 said that there is no such key."""
+    return _said(error, _NO_KEY)
+
+
+def is_unknown(error: BaseException) -> bool:
+    """Whether this server does not know such a request at all."""
+    return _said(error, _UNKNOWN)
+
+
+def _said(error: BaseException, codes: Container[str]) -> bool:
     return any(
-        isinstance(cause, boto.ClientError) and cause.response.get("Error", {}).get("Code") in _NO_KEY
+        isinstance(cause, boto.ClientError) and cause.response.get("Error", {}).get("Code") in codes
         for cause in _chain(error)
     )
 

@@ -245,6 +245,19 @@ def test_the_server_itself_refuses_what_is_not_what_its_md5_says(bucket: str) ->
     assert store_at(f"s3://{bucket}").size("a") is None
 
 
+def test_where_the_server_encrypts_objects_and_cannot_copy_them_a_run_ends_all_the_same(
+    ceph: Cluster, ours: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go by way of this machine, large ones too; what is read is what was written."""
+    ceph.start("encrypting")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", ceph.encrypting)
+    this = a_run()
+    for bodies in (tweets(range(1, 9)), large()):
+        load(ours, WINDOW, this, transform(ours, WINDOW, this, extracted(ours, this, [bodies])))
+        assert manifest(ours).counts.kept == len(bodies)
+    ceph.kill("encrypting")
+
+
 # --- Buckets that keep versions --------------------------------------------------------------------
 
 

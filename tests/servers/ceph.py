@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -73,13 +74,15 @@ class User:
 class Cluster:
     """The parts, by name: `mon`, `osd` and `radosgw`. `admin` may do everything.
 
-    `tls` is the gateway's other address, where it was given a certificate.
+    `tls` is the gateway's other address, where it was given a certificate. `encrypting` is the address of
+    another gateway, a part that nobody has started, which encrypts every object by itself.
     """
 
     folder: Path
     port: int
     admin: User
     tls: str = ""
+    encrypting: str = ""
     commands: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -92,8 +95,8 @@ class Cluster:
         with (self.folder / f"{name}.out").open("ab") as out:
             command = ["setpriv", "--pdeathsig=KILL", "--", *self.commands[name]]
             self.parts[name] = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
-        if name == "radosgw":
-            self.wait()
+        if name in {"radosgw", "encrypting"}:
+            self.wait(self.encrypting if name == "encrypting" else self.admin.endpoint)
 
     def kill(self, name: str) -> None:
         """End a part by SIGKILL, as a machine does that loses its power."""
@@ -106,14 +109,14 @@ class Cluster:
         for name in list(self.parts):
             self.kill(name)
 
-    def wait(self) -> None:
-        """Return once the gateway answers."""
+    def wait(self, endpoint: str) -> None:
+        """Return once a gateway answers."""
         deadline = time.monotonic() + SECONDS
         while True:
             for name, process in self.parts.items():
                 assert process.poll() is None, self.log(name)
             try:
-                httpx.get(f"{self.admin.endpoint}/", timeout=5)
+                httpx.get(f"{endpoint}/", timeout=5)
                 return
             except httpx.HTTPError:
                 assert time.monotonic() < deadline, self.log("radosgw")
@@ -190,6 +193,13 @@ def _bring_up(running: Cluster, settings: Mapping[str, object]) -> None:
         "osd": ["ceph-osd", *foreground, "-i", "0"],
         "radosgw": ["radosgw", *foreground, "-n", "client.rgw", f"--rgw-frontends={front}"],
     }
+    running.encrypting = f"http://127.0.0.1:{free_port()}"
+    running.commands["encrypting"] = [
+        *running.commands["radosgw"][:-1],
+        f"--rgw-frontends=beast tcp_nodelay=1 endpoint={running.encrypting.removeprefix('http://')}",
+        f"--rgw-crypt-default-encryption-key={b64encode(os.urandom(32)).decode()}",
+        "--rgw-crypt-require-ssl=false",
+    ]
     running.start("mon")
     disk = str(uuid.uuid4())
     _run(["ceph", *at, "osd", "new", disk])
