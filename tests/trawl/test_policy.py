@@ -142,6 +142,7 @@ def upload(key: str) -> None:
     boto3.client("s3").create_multipart_upload(Bucket="analytics", Key=f"team/{key}")
 
 
+@pytest.mark.slow
 def test_a_job_lives_its_whole_life_with_this_policy_only(s3: Guarded) -> None:
     """Nothing it asks for is refused, and it asks for all that is allowed."""
     unfinished(JOB, upload)

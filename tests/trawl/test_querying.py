@@ -21,6 +21,7 @@ from schemas.job import Column, DateRange, Job
 from schemas.key import render_key
 from schemas.reading import read_job
 from schemas.window import Window
+from tests.etl_callables.jobs import tweet
 from tests.trawl.jobs import job as plain
 from tests.trawl.jobs import utc
 from tests.trawl.living import NEXT, WINDOW, example, whole
@@ -97,6 +98,39 @@ def test_duckdb_reads_all_runs_of_a_job_exactly(form: str, compression: str | No
         },
         "dt": "DATE",
     }
+
+
+HOSTILE = [
+    "",
+    "'",
+    "=1+1",
+    "'=1",
+    "''@x",
+    "a\0b",
+    "␀0",
+    "␀1",
+    "two\nlines\r\n",
+    'say "yes"',
+    "a,b",
+    "NULL",
+    "😀",
+]
+
+
+@pytest.mark.parametrize(("form", "compression"), FORMATS)
+def test_duckdb_gives_the_exact_text(form: str, compression: str | None, tmp_path: Path) -> None:
+    """Of texts and of lists of them: what is empty, missing or escaped in the file is told apart."""
+    bodies = [
+        tweet(number, rawContent=text, hashtags=[text, "x"], lang=None) for number, text in enumerate(HOSTILE)
+    ]
+    (tmp_path / "hostile.jsonl").write_bytes(b"\n".join(bodies))
+    options = {"files": str(tmp_path / "hostile.jsonl")}
+    job = example_in(tmp_path, form, compression, query=None, options=options)
+    whole(job, WINDOW, Run())
+    rows = asked("SELECT text, hashtags, lang FROM TABLE ORDER BY id::INT", job)
+    assert [row["text"] for row in rows] == HOSTILE
+    assert [row["hashtags"] for row in rows] == [[text, "x"] for text in HOSTILE]
+    assert {row["lang"] for row in rows} == {None}
 
 
 @pytest.mark.parametrize(("form", "compression"), FORMATS)
