@@ -143,6 +143,7 @@ def test_every_example_is_a_command_line_that_parses(name: str) -> None:
         ["docs"],
         ["sources"],
         ["schema"],
+        ["policy", "team.covid"],
         *([name, "--help"] for name in COMMANDS),
     ],
 )
