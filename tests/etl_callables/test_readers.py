@@ -114,7 +114,7 @@ def by_pandas(path: Path) -> list[str | None]:
     if ".parquet" in path.name:
         frame = documented("pandas", "read_parquet", path)
     else:
-        frame = pd.read_json(path, lines=True, dtype=False)
+        frame = documented("pandas", "read_json", path)
     return [None if pd.isna(text) else text for text in frame["text"]]
 
 
@@ -204,8 +204,8 @@ def test_polars_gives_everything_else_back_too(tmp_path: Path) -> None:
 
 
 def test_pandas_keeps_the_zeros_of_identifiers(tmp_path: Path) -> None:
-    frame = documented("pandas", "read_csv", written(tmp_path, "posts.csv", ["a"]))
-    assert list(frame["id"]) == ["000"]
+    for name, word in {"csv": "read_csv", "jsonl": "read_json", "parquet": "read_parquet"}.items():
+        assert list(documented("pandas", word, written(tmp_path, f"posts.{name}", ["a"]))["id"]) == ["000"]
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
