@@ -40,7 +40,7 @@ def transform(job: Job, window: Window, run: Run, extracted: dict[str, Any]) -> 
 def load(job: Job, window: Window, run: Run, transformed: dict[str, Any]) -> dict[str, Any]:
     """Publish the staged object under its key, and then its manifest: the commit.
 
-    Returns {"object": url, "manifest": url, "posts": int}. Raises TrawlError.
+    Returns {"object": url, "manifest": url, "posts": int, …}: the gist of the manifest. Raises TrawlError.
     """
     from etl_callables.loading import load as work  # noqa: PLC0415
 

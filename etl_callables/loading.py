@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from etl_callables import raw
+from etl_callables.announcement import announcement
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import (
     Counts,
@@ -44,7 +45,7 @@ def load(
 ) -> dict[str, Any]:
     """Publish what transform staged (`transformed["staged"]`, the key of a `staged.json`).
 
-    Returns `{"object": url, "manifest": url, "posts": n}`. At any time there is the whole old object
+    Returns what there is to tell of the object (`announcement`). At any time there is the whole old object
     or the whole new one under the final key. With `anew` it is written even where the store says that
     it is there unchanged, for whoever has read it and knows better. Raises RetryLater, and Stop, also for
     posts that are not as the job expects.
@@ -57,7 +58,7 @@ def load(
     if before is not None and before.attempt == attempt and _stands(store, before):
         run.log.info("%s is published already, by a run that was stopped after it.", before.object.url)
         _clean(store, folder, before, run)
-        return _result(store, folder, before)
+        return announcement(before, store.url(manifest_key(folder)), unchanged=False)
     staged = read_staged(store, transformed["staged"])
     _verify(store, staged)
     done = raw.read_done(store, staged.raw)
@@ -96,7 +97,7 @@ def load(
         raise RetryLater(f"Another run writes {store.url(key)} at the same time. The staged file is kept.")
     run.log.info("%s", _summary(manifest, same=same))
     _clean(store, folder, manifest, run)
-    return _result(store, folder, manifest)
+    return announcement(manifest, store.url(manifest_key(folder)), unchanged=same)
 
 
 def _verify(store: Store, staged: Staged) -> None:
@@ -266,14 +267,6 @@ def _needed(store: Store, staged: Iterable[str]) -> set[str]:
                 done = read_staged(store, key).raw
                 pages |= {done, *raw.read_done(store, done).pages}
     return pages
-
-
-def _result(store: Store, folder: str, manifest: Manifest) -> dict[str, Any]:
-    return {
-        "object": manifest.object.url,
-        "manifest": store.url(manifest_key(folder)),
-        "posts": manifest.counts.kept,
-    }
 
 
 def _summary(manifest: Manifest, *, same: bool) -> str:

@@ -60,6 +60,17 @@ def test_load_publishes_the_object_and_commits_it(tmp_path: Path, caplog: pytest
         "object": manifest.object.url,
         "manifest": store.url(manifest_key(prefix(ours, WINDOW, a_run()))),
         "posts": 5,
+        "job": ours.id,
+        "partition": manifest.object.key,
+        "start": "2021-07-05T00:00:00Z",
+        "end": "2021-07-06T00:00:00Z",
+        "truncated": "limit",
+        "complete": False,
+        "size": manifest.object.size,
+        "sha256": manifest.object.sha256,
+        "run": "run 1",
+        "variant": "",
+        "unchanged": False,
     }
     assert (manifest.counts.fetched, manifest.counts.kept, manifest.counts.over_limit) == (8, 5, 3)
     assert (manifest.query, manifest.limit, manifest.options) == ("covid", 5, {"files": "x.jsonl"})
@@ -101,10 +112,11 @@ def test_the_same_posts_are_not_written_again(tmp_path: Path, caplog: pytest.Log
     """The object stays untouched, and the log says so."""
     ours = job(tmp_path)
     store = open_store(ours, a_run())
-    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    first = load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
     tag = store.tag("posts/2021-07-05.csv")
     with caplog.at_level(logging.INFO):
-        load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+        again = load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    assert (first["unchanged"], again["unchanged"]) == (False, True)
     assert store.tag("posts/2021-07-05.csv") == tag
     assert agrees(store, ours).replaced is None
     assert "not written again" in caplog.text
