@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final, Protocol, cast
 
-from etl_callables import memory, raw
+from etl_callables import forgetting, memory, raw
 from etl_callables.ahead import Behind, ahead
 from etl_callables.asking import Asked, Asking
 from etl_callables.cost import dollars
@@ -26,6 +26,7 @@ from schemas.window import Window
 
 REPEATED: Final = "source repeats pages"
 EMPTY: Final = "source gives empty pages"
+UNPARTED: Final = "a page could not be parted from a post that is to be forgotten"
 
 _REPEATS: Final = 2
 """Pages in a row with only what an earlier page had, after which a service is going in circles. One
@@ -82,6 +83,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         version=source.version(),
         unkept=getattr(source, "UNKEPT", 0),
     )
+    forgotten = forgetting.recall(store, job)
     parts = shares(job, span)
     selection = Selection(
         span,
@@ -102,9 +104,10 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
         ):
             for asked in pages:
                 requests += 1
-                log.write(asked.page, asked.cursor, run.now())
+                page = asked.page if forgotten is None else _without(forgotten, source, asked.page, run)
+                log.write(page, asked.cursor, run.now())
                 progress.cursor = asked.cursor
-                if not progress.take(asked.page.bodies, asked.page.cursor, asked.page.truncated):
+                if not progress.take(page.bodies, page.cursor, page.truncated):
                     break
     if known is not None:
         _remember(log, progress, known, window)
@@ -118,6 +121,17 @@ def _pages(asking: Asking, cursor: str | None, job: Job, unkept: int) -> Generat
     """
     pages = asking.pages(cursor)
     yield from ahead(pages, unkept) if unkept and job.limit is None else pages
+
+
+def _without(forgotten: forgetting.Forgotten, source: Source, page: Page, run: Run) -> Page:
+    """A page as it is kept: without what the job was told to forget."""
+    try:
+        bodies, gone = forgetting.scrub(source, page.bodies, forgotten.knows, run.now())
+    except forgetting.Unparted:
+        return replace(page, bodies=(), truncated=page.truncated or UNPARTED)
+    if gone:
+        run.log.info("%s left out, to be forgotten", _posts(gone))
+    return replace(page, bodies=tuple(bodies)) if gone else page
 
 
 def _span(job: Job, window: Window, known: memory.Memory | None) -> Window:

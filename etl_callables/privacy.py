@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -114,6 +114,21 @@ def _key(job: Job, pseudonyms: Pseudonyms, run: Run) -> bytes:
             f" {_SHORTEST} characters or more, at random (`openssl rand -hex 32`)."
         )
     return password.encode()
+
+
+def pseudonyms_of(
+    job: Job, run: Run, field: str, values: Iterable[str], platforms: Iterable[str]
+) -> set[str]:
+    """What stands for values of a field in the objects of a job. Stop where its key is missing."""
+    if job.pseudonymise is None:
+        return set(values)
+    names = Names(_key(job, job.pseudonymise, run), _scope(job, job.pseudonymise))
+    known = set(platforms)
+    return {names.pseudonym(platform, _KINDS[field], value) for value in values for platform in known}
+
+
+def _scope(job: Job, pseudonyms: Pseudonyms) -> str:
+    return "" if pseudonyms.stable == "everywhere" else job.id
 
 
 class Names:

@@ -131,11 +131,20 @@ def write_page(store: Store, prefix: str, attempt: str, envelope: Envelope, bodi
     """Keep a page; its key. `envelope.bodies` must be the number of bodies."""
     if envelope.bodies != len(bodies):
         raise ValueError(f"an envelope of {envelope.bodies} bodies around {len(bodies)}")
+    key = page_key(prefix, attempt, envelope.page)
+    _write(store, key, envelope, bodies)
+    return key
+
+
+def rewrite_page(store: Store, key: str, envelope: Envelope, bodies: Sequence[bytes]) -> None:
+    """Put other bodies into a page that is kept, for what may not stay in it."""
+    _write(store, key, msgspec.structs.replace(envelope, bodies=len(bodies)), bodies)
+
+
+def _write(store: Store, key: str, envelope: Envelope, bodies: Sequence[bytes]) -> None:
     # Raw line breaks in JSON are white space only; inside a string they are escaped.
     lines = [body.replace(b"\n", b" ") if b"\n" in body else body for body in bodies]
-    key = page_key(prefix, attempt, envelope.page)
     store.write(key, zstandard.compress(b"\n".join([msgspec.json.encode(envelope), *lines, b""]), 3))
-    return key
 
 
 def write_done(store: Store, prefix: str, attempt: str, done: Done) -> str:
@@ -315,6 +324,7 @@ __all__ = [
     "read_done",
     "read_page",
     "read_pages",
+    "rewrite_page",
     "stream_page",
     "write_done",
     "write_page",

@@ -77,7 +77,7 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     job = jobs.get(manifest.job)
     if job is None:
         raise Stop(f"there is no job {manifest.job} here, which would say how to make it again")
-    asked, own = _as_it_was(job, manifest), replace(run, id=manifest.run, variant=manifest.variant)
+    asked, own = as_it_was(job, manifest), replace(run, id=manifest.run, variant=manifest.variant)
     window = Window(manifest.start, manifest.end)
     if object_key(asked, window, own) != manifest.object.key:
         raise Stop(f"{job.file} gives it another key today: run that window again, and delete this object")
@@ -89,7 +89,7 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     return f"made again from {pages}, with other bytes, for {job.file} or Trawl has changed since"
 
 
-def _as_it_was(job: Job, manifest: Manifest) -> Job:
+def as_it_was(job: Job, manifest: Manifest) -> Job:
     """The job, asking for what that run was asked for: a person may have triggered it with other values."""
     per: Per = "day" if manifest.per == "day" else "run"
     return replace(job, query=manifest.query, options=manifest.options, limit=manifest.limit, per=per)

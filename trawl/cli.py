@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 DEFECT = 3
 INTERRUPTED = 130
 _PIPE = 160
-_SELDOM = {"schema", "completion", "demo", "up"}
+_SELDOM = {"policy", "table", "docs", "schema", "completion", "demo", "up"}
 """Commands that a person calls once, or make does: named in the list of all, and no more."""
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _InOrder(click.Group):
@@ -387,6 +390,39 @@ def expire(context: click.Context, names: tuple[str, ...], *, yes: bool) -> None
         from trawl.maintenance import expire_named  # noqa: PLC0415  see the module's docstring
 
         context.exit(expire_named(names, yes=yes))
+
+
+@trawl.command(
+    epilog=_example("trawl forget --author somebody", "trawl forget --posts compliance.jsonl team.covid"),
+    short_help="Take somebody's posts, or a post, out of everything.",
+)
+@click.argument("names", nargs=-1, metavar="[JOB]...", shell_complete=_jobs)
+@click.option("--author", "authors", metavar="NAME", multiple=True, help="A handle, or an account's id.")
+@click.option("--post", "posts", metavar="ID", multiple=True, help="The id of a post.")
+@click.option("--authors", "author_files", metavar="FILE", type=_FILE, multiple=True, help="Ids, one a line.")
+@click.option("--posts", "post_files", metavar="FILE", type=_FILE, multiple=True, help="The same of posts.")
+@click.option("--yes", is_flag=True, help="Forget without asking.")
+@click.pass_context
+def forget(
+    context: click.Context,
+    /,
+    names: tuple[str, ...],
+    author_files: tuple[Path, ...],
+    post_files: tuple[Path, ...],
+    *,
+    yes: bool,
+    **said: tuple[str, ...],
+) -> None:
+    """Take posts out of objects and raw pages, and keep them out of later runs.
+
+    Lists the windows first. An answer of X's compliance API is such a FILE too. What others wrote
+    about somebody stays. Without JOB, every job is looked through.
+    """
+    with _explained():
+        from trawl.forgetting import forget_named, subjects_from  # noqa: PLC0415  see the docstring
+
+        subjects = subjects_from(said, {"author": author_files, "post": post_files})
+        context.exit(forget_named(subjects, names, yes=yes))
 
 
 @trawl.command(

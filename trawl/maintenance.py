@@ -69,7 +69,7 @@ def summary(old: Sequence[Old]) -> str:
 def expire_named(names: Sequence[str], *, yes: bool) -> int:
     """What `trawl expire` does; its exit code."""
     here = project()
-    jobs = _jobs(names, here / PIPELINES)
+    jobs = jobs_named(names, here / PIPELINES)
     run = Run(connection=connections(here))
     old = looked(ageing(jobs), run)
     for one in old:
@@ -86,7 +86,8 @@ def expire_named(names: Sequence[str], *, yes: bool) -> int:
     return 1 if problems else 0
 
 
-def _jobs(names: Sequence[str], pipelines: Path) -> list[Job]:
+def jobs_named(names: Sequence[str], pipelines: Path) -> list[Job]:
+    """The jobs of these names or files, all where there are none; raises click.ClickException."""
     if not names:
         if not pipelines.is_dir():
             raise click.ClickException(f"there is no folder pipelines in {pipelines.parent}")

@@ -31,6 +31,9 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """source -> provider (`via`) -> module; the first provider of a source is its default."""
 
+PLATFORMS: Final = frozenset(SOURCES) - {"archive"}
+"""What a post's `platform` can be: the source's name, but for an archive, which holds posts of others."""
+
 
 ONE_AT_A_TIME: Final = frozenset({("rss", "feed")})
 """Sources without a past (`INCREMENTAL`): runs of a job share what they remember, so never two at once."""

@@ -1,0 +1,271 @@
+"""Erasure: what a job is to forget, found in its windows and taken out of each.
+
+First the windows are noted (`Forgotten.pending`), then each is rid of it: raw pages, then the object, made
+again from them or, where they are gone, from itself. Killed anywhere, the next time finishes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from etl_callables import raw
+from etl_callables.errors import Stop
+from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
+from etl_callables.formats import read_file, write_file
+from etl_callables.loading import load
+from etl_callables.manifest import Manifest, read_manifest, write_manifest
+from etl_callables.post import Post
+from etl_callables.privacy import pseudonyms_of
+from etl_callables.restoration import as_it_was
+from etl_callables.run import REJECTED, STATE, Run
+from etl_callables.scratch import scratch
+from etl_callables.sources import PLATFORMS, source_for
+from etl_callables.store import Store
+from etl_callables.table import output_schema, pc
+from etl_callables.transformation import Staged, transform
+from schemas.job import Job
+from schemas.window import Window
+
+_DEPTH: Final = 3
+"""Names in the path of a window's folder: `_trawl`, the job, the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where something to be forgotten is: a window's folder, and how many posts of it."""
+
+    folder: str
+    posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What became of a window: `posts` are out of it; `problem` says what a person has to do, if anything."""
+
+    folder: str
+    posts: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Subjects that a job is to forget, in its bucket."""
+
+    store: Store
+    job: Job
+    subjects: Collection[Subject]
+    run: Run
+
+    def traces(self) -> list[Trace]:
+        """Where the subjects are in what the job has written, pages and objects; nothing is changed."""
+        forgotten = self._noted()
+        found = []
+        for folder in self._folders():
+            posts = self._posts_in(folder, forgotten)
+            if posts or folder in forgotten.pending:
+                found.append(Trace(folder, posts))
+        return found
+
+    def erase(self, found: Iterable[Trace]) -> list[Erased]:
+        """Take the subjects out of the windows in which they were found, and keep them out from now on.
+
+        Raises RetryLater and Stop; what was done until then is done, and the rest is pending.
+        """
+        posts = {trace.folder: trace.posts for trace in found}
+        forgotten = self._noted()
+        forgotten = msgspec.structs.replace(forgotten, pending=tuple(sorted({*forgotten.pending, *posts})))
+        write(self.store, self.job, forgotten)  # first, so that no run brings it back meanwhile
+        done = []
+        for folder in forgotten.pending:
+            erased = Erased(folder, posts.get(folder, 0), self._rid(folder, forgotten))
+            done.append(erased)
+            forgotten = self._counted(forgotten, erased)
+            write(self.store, self.job, forgotten)
+        return done
+
+    def _noted(self) -> Forgotten:
+        return noted(self.store, self.job, self.subjects, self.run.now())
+
+    def _counted(self, forgotten: Forgotten, erased: Erased) -> Forgotten:
+        """The audit with one window more. Of several subjects at once, each has the count of all."""
+        digests = {forgotten.digest(one) for one in self.subjects}
+        entries = tuple(
+            msgspec.structs.replace(
+                entry, windows=entry.windows + bool(erased.posts), posts=entry.posts + erased.posts
+            )
+            if entry.digest in digests
+            else entry
+            for entry in forgotten.entries
+        )
+        pending = tuple(one for one in forgotten.pending if one != erased.folder or erased.problem)
+        return msgspec.structs.replace(forgotten, entries=entries, pending=pending)
+
+    def _folders(self) -> list[str]:
+        keys = (entry.key.split("/") for entry in self.store.list(f"{STATE}/{self.job.id}"))
+        return sorted({"/".join(parts[:_DEPTH]) for parts in keys if len(parts) > _DEPTH and "_" in parts[2]})
+
+    def _pages(self, folder: str) -> list[str]:
+        listed = self.store.list(f"{folder}/raw")
+        return [entry.key for entry in listed if not entry.key.endswith("/done.json")]
+
+    def _posts_in(self, folder: str, forgotten: Forgotten) -> int:
+        """How many posts of the subjects a window has: in its raw pages, else in its object."""
+        pages = self._pages(folder)
+        found: set[tuple[object, ...]] = set()
+        for page in raw.read_pages(self.store, pages):
+            source = source_for(page.envelope.source, page.envelope.via)
+            items = (item for body in page.bodies for item in source.posts(body, self.run.now()))
+            found.update(item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item))
+        manifest = read_manifest(self.store, folder)
+        if pages or manifest is None or manifest.expired is not None:
+            return len(found)
+        table = self._object(manifest)
+        mask = self._mask(manifest, table)
+        # Where the columns do not tell, the window counts as one, so that whoever erases says so.
+        return min(1, table.num_rows) if mask is None else sum(mask)
+
+    def _rid(self, folder: str, forgotten: Forgotten) -> str:
+        """Take the subjects out of a window; what a person has to do about it, if anything."""
+        whole = self._scrub_pages(folder, forgotten)
+        manifest = read_manifest(self.store, folder)
+        problem = ""
+        if manifest is not None and manifest.expired is None:
+            pages = set(raw.read_done(self.store, manifest.raw.done).pages)
+            if whole and pages and pages <= set(self._pages(folder)):
+                self._make_again(manifest)
+            else:
+                problem = self._filter(folder, manifest)
+        if not whole:
+            self._drop_pages(folder)
+        leftovers = [*self.store.list(f"{folder}/staged"), *self.store.list(f"{folder}/{REJECTED}")]
+        self.store.delete([entry.key for entry in leftovers])
+        return problem
+
+    def _scrub_pages(self, folder: str, forgotten: Forgotten) -> bool:
+        """Write pages anew without what is to be forgotten; False where one would lose other posts by it."""
+        for name in self._pages(folder):
+            page = raw.read_page(self.store, name)
+            source = source_for(page.envelope.source, page.envelope.via)
+            try:
+                bodies, gone = scrub(source, page.bodies, forgotten.knows, self.run.now())
+            except Unparted:
+                return False
+            if gone:
+                raw.rewrite_page(self.store, name, page.envelope, bodies)
+        return True
+
+    def _drop_pages(self, folder: str) -> None:
+        manifest = read_manifest(self.store, folder)
+        if manifest is not None:
+            gone = msgspec.structs.replace(manifest.raw, expired=self.run.now())
+            write_manifest(self.store, folder, msgspec.structs.replace(manifest, raw=gone))
+        self.store.delete(self._pages(folder))
+
+    def _make_again(self, manifest: Manifest) -> None:
+        """The object, from raw pages that are rid of the subjects."""
+        job, window, run = self._of(manifest)
+        load(job, window, run, transform(job, window, run, {"raw": manifest.raw.done}))
+
+    def _of(self, manifest: Manifest) -> tuple[Job, Window, Run]:
+        """What wrote an object. Nothing is expected of it: that it has fewer posts now is no surprise."""
+        job = replace(as_it_was(self.job, manifest), quality=None)
+        run = replace(self.run, id=manifest.run, variant=manifest.variant)
+        return job, Window(manifest.start, manifest.end), run
+
+    def _filter(self, folder: str, manifest: Manifest) -> str:
+        """Write the object anew without rows of the subjects, from itself."""
+        table = self._object(manifest)
+        mask = self._mask(manifest, table)
+        if mask is None:
+            return (
+                f"{manifest.object.url} has no column that tells whose its posts are, and its raw pages are"
+                " gone: delete it, or run that window again"
+            )
+        left = table.filter(pa.array([not hit for hit in mask], pa.bool_()))
+        if manifest.object.format == "parquet":
+            left = left.cast(output_schema(self.job.columns))  # which calls the parts of lists otherwise
+        place = f"{folder}/staged/{raw.new_attempt(self.run.now())}"
+        name = f"{place}/{manifest.object.key.rpartition('/')[2]}"
+        with scratch() as local:
+            form, compression = manifest.object.format, manifest.object.compression
+            encoded = write_file(local / "object", form, compression, left.schema, left.to_batches())
+            self.store.put(local / "object", name)
+        staged = self._staged(manifest, name, sum(mask), size=encoded.size, sha256=encoded.sha256)
+        self.store.write(f"{place}/staged.json", msgspec.json.encode(staged))
+        load(*self._of(manifest), {"staged": f"{place}/staged.json"})
+        return ""
+
+    def _staged(self, manifest: Manifest, key: str, gone: int, *, size: int, sha256: str) -> Staged:
+        counts = manifest.counts
+        return Staged(
+            key=key,
+            size=size,
+            sha256=sha256,
+            format=manifest.object.format,
+            compression=manifest.object.compression,
+            columns=manifest.object.columns,
+            fetched=counts.fetched - gone,
+            kept=counts.kept - gone,
+            duplicate=counts.duplicate,
+            outside_window=counts.outside_window,
+            over_limit=counts.over_limit,
+            skipped=counts.skipped,
+            mended=counts.mended,
+            first_post=manifest.first_post,
+            last_post=manifest.last_post,
+            raw=manifest.raw.done,
+            started=self.run.now(),
+            finished=self.run.now(),
+            privacy=manifest.privacy,
+        )
+
+    def _object(self, manifest: Manifest) -> pa.Table:
+        with self.store.open(manifest.object.key) as source:
+            return read_file(source, manifest.object.format, manifest.object.compression)
+
+    def _mask(self, manifest: Manifest, table: pa.Table) -> list[bool] | None:
+        """Which rows are of the subjects; None where the columns do not tell."""
+        headers = {column.field: column.header for column in self.job.columns}
+        if tuple(headers.values()) != manifest.object.columns:
+            raise Stop(
+                f"{manifest.object.url} has other columns than {self.job.file} says today, so that nobody"
+                " knows what they are: put the columns back as they were, forget, and change them again."
+            )
+        wanted: dict[str, set[str]] = {}
+        for subject in self.subjects:
+            told = [field for field in _TELLING[subject.kind] if field in headers]
+            if not told:
+                return None
+            for field in told:
+                wanted.setdefault(field, set()).add(subject.value)
+        mask = [False] * table.num_rows
+        for field, values in wanted.items():
+            column = _texts(table[headers[field]])
+            if manifest.privacy and field in manifest.privacy.pseudonymised:
+                # An archive holds posts of any platform, and the columns may not say of which.
+                known = pseudonyms_of(self.job, self.run, field, values, PLATFORMS)
+                hits = [value in known for value in column]
+            elif field == "author":
+                known = {_handle(value) for value in values}
+                hits = [value is not None and _handle(value) in known for value in column]
+            else:
+                hits = [value in values for value in column]
+            mask = [hit or other for hit, other in zip(hits, mask, strict=True)]
+        return mask
+
+
+_TELLING: Final = {"post": ("id",), "author": ("author", "author_id")}
+
+
+def _texts(column: Any) -> list[str | None]:
+    texts: list[str | None] = pc.cast(column, pa.string()).to_pylist()
+    return texts
+
+
+def _handle(name: str) -> str:
+    return name.removeprefix("@").casefold()

@@ -1,0 +1,244 @@
+"""Forgetting: a post, or all posts of somebody, out of objects and raw pages, and kept out.
+
+What is forgotten is written down as salted hashes below `_trawl/<job>/forgotten.json`: enough to know it
+again when a run is given it once more, and no way back to who it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from etl_callables.errors import Stop
+from etl_callables.http import decode
+from etl_callables.post import Post
+from etl_callables.run import STATE
+from etl_callables.sources import Source
+from etl_callables.store import Missing, Store
+from schemas.job import Job
+
+Kind = Literal["author", "post"]
+
+VERSION: Final = 1
+_DEEPEST: Final = 12
+"""Levels of lists and objects in which a post is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be forgotten: the posts of an author, by handle or id, or a post by its id."""
+
+    kind: Kind
+    value: str
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the audit: when what kind of thing was forgotten, and how much of it there was."""
+
+    at: datetime
+    kind: str
+    digest: str
+    windows: int
+    posts: int
+
+
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a job has been told to forget; `pending` are folders of windows that are not rid of it yet."""
+
+    salt: str
+    entries: tuple[Entry, ...] = ()
+    pending: tuple[str, ...] = ()
+    version: int = VERSION
+
+    def digest(self, subject: Subject) -> str:
+        """What stands for a subject: SHA-256 of the salt, the kind and the value."""
+        value = subject.value
+        if subject.kind == "author":
+            value = value.removeprefix("@").casefold()
+        text = json.dumps([self.salt, subject.kind, value])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def knows(self, post: Post) -> bool:
+        """Whether a post is to be forgotten."""
+        digests = {entry.digest for entry in self.entries}
+        return any(self.digest(one) in digests for one in subjects_of(post))
+
+
+def subjects_of(post: Post) -> Iterator[Subject]:
+    """All that a post could be forgotten by."""
+    yield Subject("post", post.id)
+    if post.author:
+        yield Subject("author", post.author)
+    if post.author_id:
+        yield Subject("author", post.author_id)
+
+
+def key(job_id: str) -> str:
+    """Where a job's audit is kept."""
+    return f"{STATE}/{job_id}/forgotten.json"
+
+
+def recall(store: Store, job: Job) -> Forgotten | None:
+    """What a job was told to forget, None where that is nothing; Stop when it is damaged."""
+    try:
+        data = store.read(key(job.id))
+    except Missing:
+        return None
+    try:
+        found = msgspec.json.decode(data, type=Forgotten)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise Stop(
+            f"{store.url(key(job.id))} is damaged ({problem}): put an earlier version of it back, or forget"
+            " everybody again after removing it."
+        ) from problem
+    if found.version != VERSION:
+        raise Stop(f"{store.url(key(job.id))} was written by another version of Trawl.")
+    return found
+
+
+def noted(store: Store, job: Job, subjects: Collection[Subject], at: datetime) -> Forgotten:
+    """What a job was told to forget, these subjects among it; nothing is written."""
+    known = recall(store, job) or Forgotten(salt=secrets.token_hex(16))
+    there = {entry.digest for entry in known.entries}
+    new = {known.digest(one): one.kind for one in subjects}
+    entries = [
+        Entry(at=at, kind=kind, digest=digest, windows=0, posts=0)
+        for digest, kind in new.items()
+        if digest not in there
+    ]
+    return msgspec.structs.replace(known, entries=(*known.entries, *entries))
+
+
+def write(store: Store, job: Job, forgotten: Forgotten) -> None:
+    store.write(key(job.id), msgspec.json.format(msgspec.json.encode(forgotten), indent=2) + b"\n")
+
+
+# --- raw pages ---------------------------------------------------------------------------------------
+
+
+class Unparted(Exception):  # noqa: N818  says what is so; callers then do without the body
+    """A body cannot be parted from what is to be forgotten without losing other posts."""
+
+
+def scrub(
+    source: Source, bodies: Sequence[bytes], forget: Callable[[Post], bool], now: datetime
+) -> tuple[list[bytes], int]:
+    """Bodies without the posts to be forgotten, and how many those were. Unparted where that cannot be."""
+    left: list[bytes] = []
+    count = 0
+    for body in bodies:
+        kept, gone = _scrubbed(source, body, forget, now)
+        left += [] if kept is None else [kept]
+        count += gone
+    return left, count
+
+
+def _scrubbed(
+    source: Source, body: bytes, forget: Callable[[Post], bool], now: datetime
+) -> tuple[bytes | None, int]:
+    posts = _posts(source, body, now)
+    gone = [post for post in posts if forget(post)]
+    if not gone:
+        return body, 0
+    if len(gone) == len(posts):
+        return None, len(gone)
+    try:
+        value = decode(body)
+    except ValueError as problem:
+        raise Unparted(str(problem)) from problem
+    left = [post for post in posts if post not in gone]
+    parts = _Parts(source, now)
+    for post in gone:
+        value = parts.without(value, post)
+    for name in {post.author_id for post in gone} - {post.author_id for post in left}:
+        value = value if name is None else parts.without_name(value, name)
+    if parts.posts(value) != left:
+        raise Unparted("other posts would change")
+    return _encoded(value), len(gone)
+
+
+def _posts(source: Source, body: bytes, now: datetime) -> list[Post]:
+    return [item for item in source.posts(body, now) if isinstance(item, Post)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The value of a body, taken apart by trying what a source still reads in what is left of it."""
+
+    source: Source
+    now: datetime
+
+    def posts(self, value: Any) -> list[Post]:
+        return _posts(self.source, _encoded(value), self.now)
+
+    def without(self, value: Any, post: Post) -> Any:
+        """The value without the one part, wherever it is, that makes this post."""
+        before = self.posts(value)
+        wanted = [one for one in before if one.id != post.id]
+        if wanted == before:  # it went with another part
+            return value
+        for path in _parts(value, post.id):
+            smaller = _cut(value, path)
+            if self.posts(smaller) == wanted:
+                return smaller
+        raise Unparted(f"the post {post.id} is no part of its own")
+
+    def without_name(self, value: Any, name: str) -> Any:
+        """The value without what else is said of somebody whose posts are gone, where no post needs it."""
+        wanted = self.posts(value)
+        while True:
+            for path in _parts(value, name):
+                smaller = _cut(value, path)
+                if self.posts(smaller) == wanted:
+                    value = smaller
+                    break
+            else:
+                return value
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def _parts(value: Any, name: str, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where objects stand, in lists or under a key, that have `name` somewhere in them; outer ones first."""
+    if len(path) > _DEEPEST:
+        return
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, list):
+        pairs = enumerate(value)
+    elif isinstance(value, dict):
+        pairs = value.items()
+    within = [(step, part) for step, part in pairs if isinstance(part, list | dict) and _has(part, name)]
+    yield from ((*path, step) for step, part in within if isinstance(part, dict))
+    for step, part in within:
+        yield from _parts(part, name, (*path, step))
+
+
+def _has(value: Any, name: str) -> bool:
+    """Whether a value says a name: as a text, a number, or the end of an address."""
+    if isinstance(value, str):
+        return value == name or name in value
+    if isinstance(value, int):
+        return str(value) == name
+    if isinstance(value, list):
+        return any(_has(part, name) for part in value)
+    return isinstance(value, dict) and any(_has(part, name) for part in value.values())
+
+
+def _cut(value: Any, path: tuple[Any, ...]) -> Any:
+    """The same value without the part at a path; what is not on the way is shared."""
+    step, *rest = path
+    changed = value.copy()
+    if rest:
+        changed[step] = _cut(value[step], tuple(rest))
+    else:
+        del changed[step]
+    return changed

@@ -1,0 +1,317 @@
+"""What is to be forgotten is in nothing any more, comes back with no run, and takes nothing else with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from etl_callables import extract, load, raw, transform
+from etl_callables.erasure import Erasure, Trace
+from etl_callables.errors import Stop
+from etl_callables.forgetting import Subject, Unparted, noted, recall, scrub
+from etl_callables.http import one_line
+from etl_callables.manifest import Manifest, read_manifest
+from etl_callables.post import Post
+from etl_callables.reader import read_posts
+from etl_callables.run import Run, prefix
+from etl_callables.sources import source_for
+from etl_callables.store import Store, open_store
+from etl_callables.verification import verify
+from schemas.job import Column, Job, Pseudonyms, Quality
+from schemas.window import Window
+from tests.etl_callables.jobs import NEXT_DAY, NOON, WINDOW, a_run, extracted, job, tweet
+from tests.etl_callables.test_privacy import everything, run_with
+from tests.etl_callables.test_retention import Dying
+
+PAGES = Path(__file__).parents[1] / "sources" / "pages"
+ADA = {"username": "Ada_L", "id": 4711, "displayname": "Ada Lovelace"}
+BOB = {"username": "bob", "id": 2, "displayname": "Bob"}
+POSTS = [
+    tweet(101, NOON, user=ADA, rawContent="one of ada"),
+    tweet(102, NOON, user=BOB, rawContent="one of bob"),
+    tweet(103, NOON, user=ADA, rawContent="two of ada"),
+    tweet(104, NOON, user=BOB, rawContent="two of bob"),
+]
+OF_ADA = Subject("author", "@ada_l")
+
+
+def written(job: Job, run: Run | None = None, posts: list[bytes] = POSTS) -> Manifest:
+    run = run or a_run()
+    load(job, WINDOW, run, transform(job, WINDOW, run, extracted(job, run, [posts[:2], posts[2:]])))
+    return manifest_of(job, run)
+
+
+def manifest_of(job: Job, run: Run | None = None) -> Manifest:
+    run = run or a_run()
+    found = read_manifest(open_store(job, run), prefix(job, WINDOW, run))
+    assert found is not None
+    return found
+
+
+def erasing(job: Job, *subjects: Subject, run: Run | None = None, store: Store | None = None) -> Erasure:
+    run = run or a_run()
+    return Erasure(store or open_store(job, run), job, subjects or (OF_ADA,), run)
+
+
+def forget(job: Job, *subjects: Subject, **more: Any) -> list[str]:
+    """Forget, and the problems that a person has to see to."""
+    erasure = erasing(job, *subjects, **more)
+    return [one.problem for one in erasure.erase(erasure.traces()) if one.problem]
+
+
+def texts(job: Job) -> list[str]:
+    return [row["text"] for row in read_posts(manifest_of(job).object.url).to_pylist()]
+
+
+@pytest.mark.parametrize("subject", [OF_ADA, Subject("author", "4711")], ids=lambda one: one.value)
+def test_somebody_is_out_of_the_object_and_out_of_the_raw_pages(tmp_path: Path, subject: Subject) -> None:
+    ours = job(tmp_path)
+    before = written(ours)
+    assert forget(ours, subject) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+    left = everything(tmp_path)
+    for word in ("of ada", "Ada_L", "Lovelace", "4711"):
+        assert word not in left, word
+    after = manifest_of(ours)
+    assert (after.counts.kept, after.counts.fetched) == (2, 2)
+    assert after.replaced is not None
+    assert after.replaced.sha256 == before.object.sha256
+    assert verify(open_store(ours, a_run()), NEXT_DAY).findings == ()
+
+
+def test_a_post_alone_goes(tmp_path: Path) -> None:
+    ours = job(tmp_path)
+    written(ours)
+    assert forget(ours, Subject("post", "103")) == []
+    assert texts(ours) == ["one of ada", "one of bob", "two of bob"]
+    assert "two of ada" not in everything(tmp_path)
+
+
+def test_where_it_is_is_told_before_anything_is_changed(tmp_path: Path) -> None:
+    ours = job(tmp_path)
+    written(ours)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (trace,) = erasing(ours).traces()
+    assert trace == Trace(prefix(ours, WINDOW, a_run()), 2)
+    assert erasing(ours, Subject("author", "nobody")).traces() == []
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_later_run_does_not_bring_it_back(tmp_path: Path) -> None:
+    archive = tmp_path / "posts.jsonl"
+    archive.write_bytes(b"\n".join(POSTS))
+    bucket = tmp_path / "bucket"
+    ours = job(bucket, options={"files": str(archive), "layout": "auto"}, folder=str(tmp_path))
+
+    def whole() -> None:
+        load(ours, WINDOW, a_run(), transform(ours, WINDOW, a_run(), extract(ours, WINDOW, a_run())))
+
+    whole()
+    assert forget(ours) == []
+    whole()
+    assert texts(ours) == ["one of bob", "two of bob"]
+    assert "Lovelace" not in everything(bucket)
+
+
+def test_the_audit_says_how_much_and_when_and_not_whose(tmp_path: Path) -> None:
+    ours = job(tmp_path)
+    written(ours)
+    forget(ours)
+    found = recall(open_store(ours, a_run()), ours)
+    assert found is not None
+    (entry,) = found.entries
+    assert (entry.at, entry.kind, entry.windows, entry.posts, found.pending) == (NEXT_DAY, "author", 1, 2, ())
+    text = (tmp_path / "_trawl" / ours.id / "forgotten.json").read_text()
+    assert "ada" not in text.casefold()
+    assert "4711" not in text
+    assert found.digest(Subject("author", "ADA_L")) == entry.digest
+    assert noted(open_store(ours, a_run()), job(tmp_path / "other"), [OF_ADA], NEXT_DAY).salt == found.salt
+    assert noted(open_store(job(tmp_path / "b"), a_run()), ours, [OF_ADA], NEXT_DAY).salt != found.salt
+
+
+def test_what_is_forgotten_twice_is_noted_once(tmp_path: Path) -> None:
+    ours = job(tmp_path)
+    written(ours)
+    forget(ours)
+    forget(ours)
+    found = recall(open_store(ours, a_run()), ours)
+    assert found is not None
+    assert [(entry.windows, entry.posts) for entry in found.entries] == [(1, 2)]
+
+
+@pytest.mark.parametrize("key", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl.zst"])
+def test_without_raw_pages_the_rows_go_out_of_the_object_itself(tmp_path: Path, key: str) -> None:
+    name = key.split(".")[1]
+    compression = {"gz": "gzip", "zst": "zstd"}.get(key.rpartition(".")[2])
+    ours = job(tmp_path, key=key, format=name, compression=compression, keep_raw=False)
+    before = written(ours)
+    kept = [row for row in read_posts(before.object.url).to_pylist() if "ada" not in row["text"]]
+    assert forget(ours) == []
+    assert read_posts(manifest_of(ours).object.url).to_pylist() == kept
+    assert manifest_of(ours).counts.kept == 2
+    assert verify(open_store(ours, a_run()), NEXT_DAY).findings == ()
+    # As if nobody had ever written them: the very bytes.
+    other = replace(ours, bucket=str(tmp_path / "other"))
+    assert written(other, posts=POSTS[1::2]).object.sha256 == manifest_of(ours).object.sha256
+
+
+def test_pseudonyms_are_found_by_the_name_behind_them(tmp_path: Path) -> None:
+    columns = tuple(Column(name, name.title()) for name in ("author", "text"))
+    hidden = Pseudonyms(("author",), "pseudonyms")
+    ours = job(tmp_path, pseudonymise=hidden, keep_raw=False, columns=columns)
+    written(ours, run_with())
+    assert forget(ours, run=run_with()) == []
+    rows = read_posts(manifest_of(ours).object.url).to_pylist()
+    assert [row["Text"] for row in rows] == ["one of bob", "two of bob"]
+
+
+def test_an_object_that_tells_nobody_whose_its_posts_are_is_said_to_be_so(tmp_path: Path) -> None:
+    ours = job(tmp_path, keep_raw=False, columns=(Column("text", "text"),))
+    manifest = written(ours)
+    (problem,) = forget(ours)
+    assert problem == (
+        f"{manifest.object.url} has no column that tells whose its posts are, and its raw pages are gone:"
+        " delete it, or run that window again"
+    )
+    found = recall(open_store(ours, a_run()), ours)
+    assert found is not None
+    assert found.pending == (prefix(ours, WINDOW, a_run()),)
+
+
+def test_raw_pages_tell_whose_posts_are_in_an_object_that_does_not(tmp_path: Path) -> None:
+    ours = job(tmp_path, columns=(Column("text", "text"),))
+    written(ours)
+    assert forget(ours) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+
+
+def test_columns_that_have_changed_since_are_not_guessed_at(tmp_path: Path) -> None:
+    ours = job(tmp_path, keep_raw=False)
+    written(ours)
+    with pytest.raises(Stop, match="put the columns back as they were"):
+        forget(replace(ours, columns=(Column("author", "who"),)))
+
+
+def test_fewer_posts_than_a_job_expects_are_no_reason_to_keep_somebody(tmp_path: Path) -> None:
+    ours = job(tmp_path, quality=Quality(min_posts=4))
+    written(ours)
+    assert forget(ours) == []
+    assert len(texts(ours)) == 2
+
+
+def test_staged_and_rejected_posts_go_too(tmp_path: Path) -> None:
+    ours, run = job(tmp_path, quality=Quality(min_posts=5)), a_run()
+    with pytest.raises(Stop):
+        written(ours)
+    transform(ours, WINDOW, run, extracted(ours, run, [POSTS]))
+    assert "Lovelace" in everything(tmp_path)
+    assert forget(ours) == []
+    left = everything(tmp_path)
+    assert "Lovelace" not in left
+    assert "one of bob" in left  # in raw pages, from which all can be made again
+
+
+@pytest.mark.parametrize("changes", range(12))
+def test_killed_anywhere_the_next_time_finishes_it(tmp_path: Path, changes: int) -> None:
+    ours = job(tmp_path)
+    written(ours)
+    traces = erasing(ours).traces()
+    dying: Any = Dying(open_store(ours, a_run()), changes)
+    with contextlib.suppress(KeyboardInterrupt):
+        erasing(ours, store=dying).erase(traces)
+    assert forget(ours) == []
+    assert "Lovelace" not in everything(tmp_path)
+    assert texts(ours) == ["one of bob", "two of bob"]
+    assert verify(open_store(ours, a_run()), NEXT_DAY + timedelta(days=2)).findings == ()
+
+
+# --- every source's own pages ------------------------------------------------------------------------
+
+
+def recorded() -> list[Any]:
+    return [
+        pytest.param(path, id=f"{path.parent.name}-{path.stem}")
+        for path in sorted(PAGES.rglob("*.json"))
+        if path.parent.name.split("-")[0] != "archive"
+    ]
+
+
+def source_of(path: Path) -> Any:
+    name, _, via = path.parent.name.partition("-")
+    return source_for(name, via or {"bluesky": "api", "reddit": "api", "youtube": "api"}[name])
+
+
+WHOLE = {
+    ("rss-feed", "atom"),
+    ("rss-feed", "jsonfeed"),
+    ("rss-feed", "rss"),
+    ("telegram-snscrape", "channel"),
+    ("youtube", "threads"),
+}
+"""Pages of which some part cannot be taken out: documents, and a comment with the answers to it."""
+
+
+@pytest.mark.parametrize("path", recorded())
+def test_each_post_of_each_sources_pages_can_be_taken_out_alone(path: Path) -> None:
+    """The others read as before, and what is left does not say the post's text."""
+    source, when = source_of(path), datetime(2026, 7, 1, tzinfo=UTC)
+    body = one_line(path.read_bytes())
+    posts = [item for item in source.posts(body, when) if isinstance(item, Post)]
+    whole = 0
+    for post in posts:
+        twins = [other for other in posts if other.id == post.id]
+        try:
+            left, gone = scrub(source, [body], lambda one, post=post: one.id == post.id, when)
+        except Unparted:
+            whole += 1
+            continue
+        assert gone == len(twins)
+        after = [item for one in left for item in source.posts(one, when) if isinstance(item, Post)]
+        assert after == [other for other in posts if other.id != post.id]
+        if post.text and not any(post.text in (other.text or "") for other in after):
+            assert json.dumps(post.text)[1:-1] not in b"".join(left).decode()
+    assert bool(whole) == ((path.parent.name, path.stem) in WHOLE)
+
+
+def test_a_body_that_cannot_be_parted_is_said_to_be_so() -> None:
+    """An element that two posts are made of, or none that can be taken out."""
+    ours = [Post._make(["x", name, *[None] * 4, NOON, *[None] * 18]) for name in ("1", "2")]
+
+    class Odd:
+        @staticmethod
+        def posts(body: bytes, _when: datetime) -> list[Post]:
+            return ours if body else []
+
+    with pytest.raises(Unparted):
+        scrub(Odd(), [b'{"both": "1 and 2"}'], lambda post: post.id == "1", NOON)  # type: ignore[arg-type]
+
+
+def test_a_document_that_cannot_be_parted_goes_whole_and_the_object_keeps_the_others(tmp_path: Path) -> None:
+    """A channel's page, say: then the window cannot be made again from raw pages, which its manifest says."""
+    channel = PAGES / "telegram-snscrape" / "channel.json"
+    source, when = source_for("telegram", "snscrape"), datetime(2026, 7, 1, tzinfo=UTC)
+    body = one_line(channel.read_bytes())
+    posts = [item for item in source.posts(body, when) if isinstance(item, Post)]
+    window = Window(min(post.created_at for post in posts), when)
+    ours, run = job(tmp_path, source="telegram", via="snscrape"), a_run()
+    found = extracted(ours, run, [[body]], window=window, source="telegram", via="snscrape")
+    pages = list(tmp_path.rglob("*.zst"))
+    envelope = raw.read_page(open_store(ours, run), pages[0].relative_to(tmp_path).as_posix()).envelope
+    told = msgspec.structs.replace(envelope, source="telegram", via="snscrape")
+    raw.rewrite_page(open_store(ours, run), pages[0].relative_to(tmp_path).as_posix(), told, [body])
+    load(ours, window, run, transform(ours, window, run, found))
+    assert forget(ours, Subject("post", posts[0].id)) == []
+    manifest = read_manifest(open_store(ours, run), prefix(ours, window, run))
+    assert manifest is not None
+    rows = read_posts(manifest.object.url).to_pylist()
+    assert sorted(row["id"] for row in rows) == sorted({post.id for post in posts[1:]})
+    assert manifest.raw.expired == NEXT_DAY
+    assert not list(tmp_path.rglob("*.zst"))
+    assert verify(open_store(ours, run), NEXT_DAY).findings == ()
