@@ -44,9 +44,10 @@ docs: dev ## Make the generated pages and pictures anew
 conformance: dev ## Hold every source to the promises and write the table into ARCHITECTURE.md
 	@$(BIN)/python -m scripts.conformance
 
-picture: dev ## Take the README's picture anew, in a real browser
+picture: dev ## Take the pictures of README and docs anew, in a real browser
 	@scripts/debian.sh
 	@$(BIN)/python -m scripts.picture
+	@$(BIN)/python -m scripts.pictures
 
 clean: ## Remove what the other targets made, the environment included
 	rm -rf $(VENV) .airflow bucket .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage*
