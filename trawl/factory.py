@@ -19,6 +19,7 @@ from dagfactory.dagbuilder import DagBuilder
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import job_path, read_job, read_jobs
+from trawl.asset import asset_of
 from trawl.page import page
 from trawl.request import EPOCH, runs_at_once
 from trawl.timetable import ScrapeTimetable
@@ -101,6 +102,7 @@ def dag_of(job: Job) -> DAG:
     # again, which costs more than all the rest. A test checks them instead.
     for name, field in _form().items():
         dag.params[name] = field
+    dag.task_dict[STEPS[-1]].outlets = [asset_of(job)]
     return dag
 
 

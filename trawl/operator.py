@@ -43,24 +43,46 @@ class ScrapeOperator(PythonOperator):
         super().__init__(**kwargs)
         self.job = job
         self.after = after
+        self.published: Mapping[str, Any] | None = None
 
     def execute(self, context: Mapping[str, Any]) -> Any:
-        """Run the step; what goes wrong becomes a skip, a retry, a deferral or a failure."""
+        """Run the step; what goes wrong becomes a skip, a retry, a deferral or a failure.
+
+        The step that has an outlet is the one that publishes. Airflow tells of it when the task succeeds,
+        so a step that raises, for whatever reason, updates nothing.
+        """
         step: Callable[..., Any] = self.python_callable
         earlier = (context["ti"].xcom_pull(task_ids=self.after),) if self.after else ()
         try:
             asked = asked_of(self.job, context)
-            return step(asked.job, asked.window, run_of(asked, context), *earlier)
+            result = step(asked.job, asked.window, run_of(asked, context), *earlier)
         except NothingToDo as error:
             raise AirflowSkipException(str(error)) from None
         except Stop as error:
             raise AirflowFailException(str(error)) from None
         except RetryLater as error:
             self._later(error)
+        if self.outlets:
+            self._announce(result, context["outlet_events"])
+        return result
 
     def resume(self, context: Mapping[str, Any], event: Any = None) -> Any:  # noqa: ARG002 (Airflow's signature)
         """Go on after a deferred wait; the step itself knows where it stopped."""
         return self.execute(context)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 (OpenLineage's)
+        """What OpenLineage's provider, where there is one, is told of the object that this step published."""
+        from trawl.lineage import lineage_of  # noqa: PLC0415 (needs the provider, which is who calls)
+
+        return lineage_of(self.job, self.published)
+
+    def _announce(self, published: Mapping[str, Any], events: Mapping[Any, Any]) -> None:
+        self.published = published
+        if published["variant"]:
+            # It lies beside the job's own objects, and those are what others wait for.
+            self.outlets = []
+        for asset in self.outlets:
+            events[asset].extra = dict(published)
 
     def _later(self, error: RetryLater) -> NoReturn:
         now = datetime.now(UTC)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from airflow.sdk import DAG, get_parsing_context
+from airflow.sdk import DAG, Asset, get_parsing_context
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from hypothesis import given
@@ -101,6 +101,30 @@ def test_the_three_tasks_call_the_three_callables_with_the_jobs_own_settings() -
         assert (task.owner, task.retries, task.retry_delay) == ("AJAY", 3, timedelta(minutes=1))
         assert (task.execution_timeout, task.depends_on_past) == (timedelta(hours=2), True)
     assert [task.after for task in dag.tasks] == [None, "extract", "transform"]
+
+
+def test_the_last_task_has_the_jobs_asset_for_an_outlet_and_no_other_has_any() -> None:
+    dag = stored(dag_of(job(id="team.covid")))
+    outlets = {task.task_id: [(asset.name, asset.uri) for asset in task.outlets] for task in dag.tasks}
+    assert outlets == {"extract": [], "transform": [], "load": [("trawl/team.covid",) * 2]}
+
+
+@pytest.mark.parametrize("name", ["self", "context", "airflow.x", "x-y", "http", "a.b.c"])
+def test_a_job_has_one_asset_however_it_is_named_and_spelt(name: str) -> None:
+    """Airflow forbids some names, and reads others as addresses."""
+    (asset,) = dag_of(job(id=name)).task_dict["load"].outlets
+    assert asset == Asset(f"trawl/{name}") == Asset(uri=f"trawl/{name}")
+    assert asset == Asset(name=f"trawl/{name}", uri=f"trawl/{name}")
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), max_size=100), st.sampled_from(["s3://{", "./a b", "s3://ü/%7B"])
+)
+def test_the_asset_is_the_same_wherever_a_job_writes(words: str, bucket: str) -> None:
+    """Two jobs of one bucket have two, and a job that moves keeps its own."""
+    changed = job(query=words, description=words, bucket=bucket, key="a/{year}/{job}.csv")
+    assert dag_of(changed).task_dict["load"].outlets == dag_of(job()).task_dict["load"].outlets
+    assert dag_of(job(id="another")).task_dict["load"].outlets != dag_of(job()).task_dict["load"].outlets
 
 
 def test_a_job_without_a_timeout_may_take_as_long_as_it_needs() -> None:

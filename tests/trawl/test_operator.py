@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import Asset
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import NothingToDo, RetryLater, Stop
 from schemas.job import DateRange, Job
 from schemas.window import Window
 from tests.trawl.jobs import job, utc
+from trawl.asset import asset_of
 from trawl.operator import ScrapeOperator, asked_of
 
 
@@ -36,6 +39,7 @@ def context(**changes: Any) -> dict[str, Any]:
         "dag_run": SimpleNamespace(**run),
         "params": form,
         "ti": SimpleNamespace(xcom_pull=lambda task_ids: earlier[task_ids]),
+        "outlet_events": OutletEventAccessors(),
     }
 
 
@@ -124,3 +128,57 @@ def test_times_in_the_form_are_utc_unless_they_say_otherwise(text: str, start: d
 def test_a_time_in_the_form_that_is_none_is_the_persons_mistake() -> None:
     with pytest.raises(Stop, match="since is not a time: 'yesterday'"):
         asked_of(job(), context(params={"since": "yesterday"}))
+
+
+PUBLISHED = {"object": "s3://bucket/covid/2021-07-06.csv", "posts": 150, "variant": ""}
+
+
+def publishing(result: Any) -> ScrapeOperator:
+    """The step with the outlet, as the last one of a job has it."""
+    load = step(result if callable(result) else lambda *_: result)
+    load.outlets = [asset_of(job())]
+    return load
+
+
+def updated(load: ScrapeOperator, of: dict[str, Any]) -> dict[Asset, Any]:
+    """What Airflow tells those who wait, should the task succeed: each outlet with the event's values."""
+    return {asset: of["outlet_events"][asset].extra for asset in load.outlets}
+
+
+def test_what_was_published_is_told_with_the_jobs_asset() -> None:
+    load, run = publishing(PUBLISHED), context()
+    assert load.execute(run) == PUBLISHED
+    assert updated(load, run) == {asset_of(job()): PUBLISHED}
+
+
+def test_what_lies_beside_the_jobs_own_objects_updates_no_asset() -> None:
+    load, run = publishing({**PUBLISHED, "variant": "manual-1"}), context()
+    load.execute(run)
+    assert updated(load, run) == {}
+    assert load.published is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (NothingToDo("no"), AirflowSkipException),
+        (Stop("not as expected"), AirflowFailException),
+        (RetryLater("503"), AirflowException),
+    ],
+)
+def test_a_step_that_published_nothing_raises_so_that_nothing_is_told(
+    error: Exception, state: type[Exception]
+) -> None:
+    load, run = publishing(raising(error)), context()
+    with pytest.raises(state):
+        load.execute(run)
+    assert len(run["outlet_events"]) == 0
+    assert load.published is None
+
+
+def test_steps_without_an_outlet_tell_nothing() -> None:
+    run = context()
+    extract = step(lambda *_: {"raw": "key"})
+    extract.execute(run)
+    assert len(run["outlet_events"]) == 0
+    assert extract.published is None
