@@ -253,7 +253,7 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
         earlier = [entry.key for entry in store.list(f"{folder}/raw") if entry.key.split("/")[-2] <= latest]
         store.delete(key for key in earlier if key not in kept)
         store.sweep(folder)
-        store.sweep(manifest.object.key.rpartition("/")[0], deep=False)
+        store.sweep_key(manifest.object.key)
     except (RetryLater, Stop) as problem:
         run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
 

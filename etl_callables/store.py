@@ -63,8 +63,11 @@ class Store(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; a key that has none is no error."""
 
-    def sweep(self, folder: str, *, deep: bool = True) -> int:
-        """Remove what killed writers left in `folder` (and below it), never a living one's; how many."""
+    def sweep(self, folder: str) -> int:
+        """Remove what killed writers left below `folder`, never a living one's; how many."""
+
+    def sweep_key(self, key: str) -> int:
+        """The same of writers of one key, whose folder others may write to as well."""
 
 
 def open_store(job: Job, run: Run) -> Store:

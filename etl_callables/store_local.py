@@ -94,9 +94,13 @@ class LocalStore:
                     except OSError:
                         break
 
-    def sweep(self, folder: str, *, deep: bool = True) -> int:
-        parts = _files(self.root / folder) if deep else (self.root / folder).glob(f"{_PART}*")
+    def sweep(self, folder: str) -> int:
+        parts = _files(self.root / folder)
         return sum(_swept(path) for path in parts if path.name.startswith(_PART))
+
+    def sweep_key(self, key: str) -> int:
+        # Whose part it was is not told by its name; that its writer is dead is.
+        return sum(_swept(path) for path in self.path(key).parent.glob(f"{_PART}*"))
 
 
 def _files(folder: Path) -> Iterator[Path]:

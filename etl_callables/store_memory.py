@@ -63,9 +63,12 @@ class MemoryStore:
             if _files().isfile(self._path(key)):
                 _files().rm_file(self._path(key))
 
-    def sweep(self, folder: str, *, deep: bool = True) -> int:
-        del folder, deep
+    def sweep(self, folder: str) -> int:
+        del folder
         return 0
+
+    def sweep_key(self, key: str) -> int:
+        return self.sweep(key)
 
     def _path(self, key: str) -> str:
         return f"/{self.name}/{checked(key)}"

@@ -11,7 +11,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -92,7 +92,9 @@ class S3Store:
 
     def list(self, folder: str) -> Iterator[Entry]:
         strip = len(self.prefix) + 1 if self.prefix else 0
-        for answer in self._listed("list_objects_v2", folder, "ContinuationToken"):
+        for answer in self._listed(
+            "list_objects_v2", self._where(folder), folder or None, "ContinuationToken"
+        ):
             for found in answer.get("Contents", []):
                 if not found["Key"].endswith("/"):  # the empty objects that consoles make for folders
                     yield Entry(found["Key"][strip:], found["Size"])
@@ -173,14 +175,21 @@ class S3Store:
                     f"s3://{self.bucket}/{refused['Key']}",
                 )
 
-    def sweep(self, folder: str, *, deep: bool = True) -> int:
+    def sweep(self, folder: str) -> int:
         """Abort multipart uploads below `folder` that are abandoned: nobody sees them, somebody pays."""
-        del deep  # an upload has no folder of its own, and listing them costs the same
+        where = self._where(folder)
+        return self._swept(where, folder or None, lambda _: True)
+
+    def sweep_key(self, key: str) -> int:
+        where = self._key(key)
+        return self._swept(where, key, lambda found: found == where)
+
+    def _swept(self, where: str, shown: str | None, ours: Callable[[str], bool]) -> int:
         count = 0
-        for answer in self._listed("list_multipart_uploads", folder, "KeyMarker"):
+        for answer in self._listed("list_multipart_uploads", where, shown, "KeyMarker"):
             for found in answer.get("Uploads", []):
-                if found["Initiated"] < datetime.now(UTC) - self.abandoned:
-                    with self._explained("s3:AbortMultipartUpload", folder or None):
+                if ours(found["Key"]) and found["Initiated"] < datetime.now(UTC) - self.abandoned:
+                    with self._explained("s3:AbortMultipartUpload", shown):
                         self._call("abort_multipart_upload", Key=found["Key"], UploadId=found["UploadId"])
                     count += 1
         return count
@@ -194,11 +203,15 @@ class S3Store:
                     return None
                 raise
 
-    def _listed(self, method: str, folder: str, marker: str) -> Iterator[Mapping[str, Any]]:
+    def _where(self, folder: str) -> str:
+        """What keys below a folder begin with."""
         where = "/".join(part for part in (self.prefix, folder.strip("/")) if part)
-        more: dict[str, Any] = {"Prefix": f"{where}/" if where else ""}
+        return f"{where}/" if where else ""
+
+    def _listed(self, method: str, where: str, shown: str | None, marker: str) -> Iterator[Mapping[str, Any]]:
+        more: dict[str, Any] = {"Prefix": where}
         while True:
-            with self._explained("s3:ListBucket", folder or None):
+            with self._explained("s3:ListBucket", shown):
                 answer = self._call(method, **more)
             yield answer
             if not answer.get("IsTruncated"):

@@ -9,7 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -99,7 +102,7 @@ def test_what_is_not_there_is_missing(store: Store) -> None:
 def test_a_store_that_was_never_written_to_is_empty(store: Store) -> None:
     """Listing and sweeping nothing is no error."""
     assert list(store.list("")) == []
-    assert store.sweep("") == 0
+    assert store.sweep("") == store.sweep_key("a") == 0
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a/../b", "a/", ".", "a\0b", "a\\b"])
@@ -233,6 +236,20 @@ def test_a_bucket_that_does_not_exist_is_said_with_how_to_make_it() -> None:
     for attempt in (lambda: store.write("a", b""), lambda: list(store.list("")), lambda: store.read("a")):
         with pytest.raises(Stop, match=r"s3://nobody-made-this does not exist: create it \(`aws s3 mb"):
             attempt()
+
+
+@pytest.mark.usefixtures("aws")
+def test_what_is_left_of_a_key_goes_and_nobody_elses_upload() -> None:
+    """In a bucket that others share, and of a key that has no folder of its own."""
+    make_bucket("shared")
+    store: Any = replace(store_at("s3://shared"), abandoned=timedelta(0))  # type: ignore[type-var]
+    for key in ("posts.csv", "posts.csv", "posts.csv.gz", "a/posts.csv", "z"):
+        store.files.call_s3("create_multipart_upload", Bucket="shared", Key=key)
+    assert store.sweep_key("posts.csv") == 2
+    assert store.sweep_key("posts.csv") == 0
+    assert store.sweep("a") == 1
+    left = store.files.call_s3("list_multipart_uploads", Bucket="shared")["Uploads"]
+    assert sorted(upload["Key"] for upload in left) == ["posts.csv.gz", "z"]
 
 
 @pytest.mark.usefixtures("aws")
