@@ -60,6 +60,12 @@ def job_block() -> str:
     return found
 
 
+def run_block() -> str:
+    """The block that runs the job here."""
+    (found,) = (block.text for block in page_blocks() if block.text.startswith("trawl run "))
+    return found
+
+
 def repository(folder: Path) -> Path:
     """Clone, as `folder`/trawl, what the page needs of this project; its origin is `folder`/origin.git."""
     first = new(folder / "first")
