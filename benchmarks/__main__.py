@@ -17,6 +17,7 @@ MEASUREMENTS = {
     "extract": "extract beside a bare loop, and days side by side",
     "transform": "raw pages to CSV and Parquet, posts a second and peak memory",
     "load": "a file to S3, beside a bare upload of it",
+    "verify": "ten thousand objects against their manifests, beside one by one",
 }
 """Each is a module here of that name, with `measure(jobs)` that gives tables."""
 

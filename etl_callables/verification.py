@@ -46,7 +46,9 @@ _YOUNG: Final = timedelta(days=1)
 _AT_ONCE: Final = 4 << 20
 """Bytes of an object up to which one request is quicker than asking for its size first."""
 
-_THREADS: Final = 16
+THREADS: Final = 16
+"""Requests at once, each of which waits for the store most of its time."""
+
 _LOOKS: Final = 3
 """How often a window is looked at while runs change it."""
 
@@ -133,6 +135,8 @@ def verify(
     now: datetime,
     jobs: Mapping[str, Job] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
+    *,
+    threads: int = THREADS,
 ) -> Report:
     """Compare a bucket with its manifests: all of it, or only what `jobs` (by id) write.
 
@@ -140,7 +144,7 @@ def verify(
     Stop is raised for what keeps any from being read.
     """
     objects, folders = _listing(store, jobs)
-    manifests = dict(zip(folders, in_order(_reading(store), folders.values(), _THREADS), strict=True))
+    manifests = dict(zip(folders, in_order(_reading(store), folders.values(), threads), strict=True))
     owners = _owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest))
 
     bucket = _Bucket(store, now, owners, objects)
@@ -149,7 +153,7 @@ def verify(
         return _settled(bucket, folder, manifests[folder.path])
 
     looks = []
-    for done, found in enumerate(in_order(look, folders.values(), _THREADS), 1):
+    for done, found in enumerate(in_order(look, folders.values(), threads), 1):
         looks.append(found)
         progress(done, len(folders))
     named = {key for found in looks for key in found.named} | set(owners)
@@ -419,7 +423,7 @@ def _extra(bucket: _Bucket, keys: Collection[str], folders: Mapping[str, _Folder
     latest: dict[str, _Folder] = {}
     for entry in store.list(STATE):
         _put(latest, entry.key, entry.size)
-    manifests = in_order(_reading(store), latest.values(), _THREADS)
+    manifests = in_order(_reading(store), latest.values(), THREADS)
     named = set(_owners(manifest for manifest in manifests if isinstance(manifest, Manifest)))
     for key in sorted(set(keys) - named):
         size = store.size(key)
