@@ -122,6 +122,15 @@ def test_the_same_posts_are_not_written_again(tmp_path: Path, caplog: pytest.Log
     assert "not written again" in caplog.text
 
 
+def test_a_load_that_was_stopped_before_it_could_tell_tells_when_it_is_run_again(tmp_path: Path) -> None:
+    """Whoever waits for the object has not heard of it, so that it is not said to be unchanged."""
+    ours = job(tmp_path)
+    waiting = staged(ours, range(1, 9))
+    first = load(ours, WINDOW, a_run(), waiting)
+    assert load(ours, WINDOW, a_run(), waiting) == first
+    assert first["unchanged"] is False
+
+
 def test_other_posts_replace_the_object_and_the_manifest_says_what_was_there(tmp_path: Path) -> None:
     """Checksum, size, posts and run of what is gone."""
     ours = job(tmp_path)

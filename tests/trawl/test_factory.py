@@ -23,6 +23,7 @@ from schemas.reading import read_jobs
 from tests.trawl.jobs import job, utc
 from trawl.factory import InvalidScrapeJobs, dag_of, dags, raise_problems
 from trawl.operator import ScrapeOperator
+from trawl.upkeep import maintenance
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = sorted(path for path in (ROOT / "tests/jobs/ok").iterdir() if path.suffix != ".txt")
@@ -107,6 +108,11 @@ def test_the_last_task_has_the_jobs_asset_for_an_outlet_and_no_other_has_any() -
     dag = stored(dag_of(job(id="team.covid")))
     outlets = {task.task_id: [(asset.name, asset.uri) for asset in task.outlets] for task in dag.tasks}
     assert outlets == {"extract": [], "transform": [], "load": [("trawl/team.covid",) * 2]}
+
+
+def test_deleting_what_is_old_updates_no_asset(pipelines: Path) -> None:
+    (dag,) = maintenance(pipelines).values()
+    assert [task.outlets for task in dag.tasks] == [[], []]
 
 
 @pytest.mark.parametrize("name", ["self", "context", "airflow.x", "x-y", "http", "a.b.c"])
