@@ -10,8 +10,8 @@ from schemas.job import Job
 def asset_of(job: Job) -> Asset:
     """The one asset of a job, `trawl/<id>`, wherever it writes.
 
-    Its address is its name, not the bucket's: Airflow runs no task whose asset has the name of one that
-    another DAG speaks of, but another address. So a job that moves to another bucket goes on, and nobody
-    who waits for it can spell it wrongly. Where an object is, its event says.
+    Its address is its name, not the bucket's, for Airflow lets a name have one address and an address one
+    name: so a job that moves to another bucket keeps its asset, two that share a folder have two, and nobody
+    who waits for one can spell it wrongly. Where an object is, its event says.
     """
     return Asset(f"trawl/{job.id}")

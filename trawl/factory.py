@@ -102,7 +102,12 @@ def dag_of(job: Job) -> DAG:
     # again, which costs more than all the rest. A test checks them instead.
     for name, field in _form().items():
         dag.params[name] = field
-    dag.task_dict[STEPS[-1]].outlets = [asset_of(job)]
+    load: Any = dag.task_dict[STEPS[-1]]
+    load.asset = asset_of(job)
+    if get_parsing_context().dag_id is None:
+        # Not where the task itself asks: Airflow would refuse to run it while another DAG gives that name to
+        # something else. It names its outlet when it has published.
+        load.outlets = [load.asset]
     return dag
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk import BaseHook
+from airflow.sdk import Asset, BaseHook
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
@@ -43,13 +43,14 @@ class ScrapeOperator(PythonOperator):
         super().__init__(**kwargs)
         self.job = job
         self.after = after
+        self.asset: Asset | None = None
         self.published: Mapping[str, Any] | None = None
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Run the step; what goes wrong becomes a skip, a retry, a deferral or a failure.
 
-        The step that has an outlet is the one that publishes. Airflow tells of it when the task succeeds,
-        so a step that raises, for whatever reason, updates nothing.
+        The step that has the job's asset is the one that publishes. Airflow tells of it when the task
+        succeeds, so a step that raises, for whatever reason, updates nothing.
         """
         step: Callable[..., Any] = self.python_callable
         earlier = (context["ti"].xcom_pull(task_ids=self.after),) if self.after else ()
@@ -62,8 +63,8 @@ class ScrapeOperator(PythonOperator):
             raise AirflowFailException(str(error)) from None
         except RetryLater as error:
             self._later(error)
-        if self.outlets:
-            self._announce(result, context["outlet_events"])
+        if self.asset is not None:
+            self._announce(self.asset, result, context["outlet_events"])
         return result
 
     def resume(self, context: Mapping[str, Any], event: Any = None) -> Any:  # noqa: ARG002 (Airflow's signature)
@@ -76,13 +77,12 @@ class ScrapeOperator(PythonOperator):
 
         return lineage_of(self.job, self.published)
 
-    def _announce(self, published: Mapping[str, Any], events: Mapping[Any, Any]) -> None:
+    def _announce(self, asset: Asset, published: Mapping[str, Any], events: Mapping[Any, Any]) -> None:
         self.published = published
-        if published["variant"]:
-            # It lies beside the job's own objects, and those are what others wait for.
-            self.outlets = []
-        for asset in self.outlets:
-            events[asset].extra = dict(published)
+        # What a run by hand wrote beside the job's own objects is not what others wait for.
+        self.outlets = [] if published["variant"] else [asset]
+        for outlet in self.outlets:
+            events[outlet].extra = dict(published)
 
     def _later(self, error: RetryLater) -> NoReturn:
         now = datetime.now(UTC)

@@ -33,6 +33,11 @@ bucket: ./bucket
 key: "ready/{job}/{date}.csv"
 """
 PICKY = JOB + "quality: {min_posts: 1000}\n"
+MISTAKEN = """\
+from airflow.sdk import DAG, Asset
+
+mistaken = DAG("mistaken", schedule=[Asset("trawl/spoken_for", "s3://somewhere/else")])
+"""
 DAY = Window.parse("20210705T000000Z_20210706T000000Z")
 
 
@@ -117,8 +122,12 @@ def manifest_of(served: Airflow, name: str) -> Manifest:
 @pytest.mark.slow
 @pytest.mark.xdist_group("airflow")
 def test_a_dag_that_waits_runs_for_each_object_and_for_nothing_else(served: Airflow) -> None:
-    """The page's own DAGs wait. What is skipped, rejected or written beside the job's objects starts none."""
+    """The page's own DAGs wait. What is skipped, rejected or written beside the job's objects starts none.
+
+    Whoever spoils an asset's name keeps the job from telling, but not from publishing.
+    """
     waiting = ("count_library", "key_library", "each_window")
+    (served.root / "dags" / "mistaken.py").write_text(MISTAKEN, encoding="utf-8")
     served.job("library", JOB)
     served.job("picky", PICKY)
     for number, example in enumerate(EXAMPLES):
@@ -126,6 +135,8 @@ def test_a_dag_that_waits_runs_for_each_object_and_for_nothing_else(served: Airf
     for dag_id in ("library", "picky", *waiting):
         wait_for(dag_id, lambda dag_id=dag_id: served.dag(dag_id))
         served.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+    wait_for("mistaken", lambda: served.dag("mistaken"))
+    served.job("spoken_for", JOB)
 
     published = trigger(served, "library", "2021-07-05")
     nothing = {
@@ -137,6 +148,10 @@ def test_a_dag_that_waits_runs_for_each_object_and_for_nothing_else(served: Airf
     assert {path: ended(served, path) for path in nothing} == nothing
     (event,) = events_of(served, "library")
     assert events_of(served, "picky") == []
+
+    wait_for("spoken_for", lambda: served.dag("spoken_for"))
+    served.call("PATCH", "/api/v2/dags/spoken_for", {"is_paused": False})
+    silent = trigger(served, "spoken_for", "2021-07-05")
 
     manifest = manifest_of(served, "library")
     (run,) = runs_of(served, "count_library")
@@ -169,5 +184,8 @@ def test_a_dag_that_waits_runs_for_each_object_and_for_nothing_else(served: Airf
     wait_for("the second run", lambda: len(runs_of(served, "count_library")) == 2)
     assert [returned(served, run, "count") for run in runs_of(served, "count_library")] == [[told], []]
     wait_for("both windows", lambda: len(runs_of(served, "each_window")) == 2)
+    assert ended(served, silent) == "success"
+    assert manifest_of(served, "spoken_for").counts.kept == told["posts"]
+    assert events_of(served, "spoken_for") == []
     keys = Counter(returned(served, run, "window") for run in runs_of(served, "each_window"))
     assert keys == {"2021-07-05T00:00:00": 2}

@@ -115,6 +115,16 @@ def test_deleting_what_is_old_updates_no_asset(pipelines: Path) -> None:
     assert [task.outlets for task in dag.tasks] == [[], []]
 
 
+def test_a_task_that_runs_has_no_outlet_before_it_has_published(
+    pipelines: Path, wanting: Callable[[str], None]
+) -> None:
+    """Or Airflow would refuse to run it where another DAG gives the asset's name to something else."""
+    wanting("one")
+    load = dags(pipelines)["one"].task_dict["load"]
+    assert isinstance(load, ScrapeOperator)
+    assert (load.outlets, load.asset) == ([], Asset("trawl/one"))
+
+
 @pytest.mark.parametrize("name", ["self", "context", "airflow.x", "x-y", "http", "a.b.c"])
 def test_a_job_has_one_asset_however_it_is_named_and_spelt(name: str) -> None:
     """Airflow forbids some names, and reads others as addresses."""

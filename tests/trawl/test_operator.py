@@ -134,9 +134,9 @@ PUBLISHED = {"object": "s3://bucket/covid/2021-07-06.csv", "posts": 150, "varian
 
 
 def publishing(result: Any) -> ScrapeOperator:
-    """The step with the outlet, as the last one of a job has it."""
+    """The step that publishes, as the last one of a job is where its task runs."""
     load = step(result if callable(result) else lambda *_: result)
-    load.outlets = [asset_of(job())]
+    load.asset = asset_of(job())
     return load
 
 
@@ -153,6 +153,7 @@ def test_what_was_published_is_told_with_the_jobs_asset() -> None:
 
 def test_what_lies_beside_the_jobs_own_objects_updates_no_asset() -> None:
     load, run = publishing({**PUBLISHED, "variant": "manual-1"}), context()
+    load.outlets = [asset_of(job())]
     load.execute(run)
     assert updated(load, run) == {}
     assert load.published is not None
@@ -176,7 +177,7 @@ def test_a_step_that_published_nothing_raises_so_that_nothing_is_told(
     assert load.published is None
 
 
-def test_steps_without_an_outlet_tell_nothing() -> None:
+def test_steps_that_publish_nothing_tell_nothing() -> None:
     run = context()
     extract = step(lambda *_: {"raw": "key"})
     extract.execute(run)
