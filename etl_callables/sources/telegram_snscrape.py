@@ -24,7 +24,7 @@ from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, snscrape_door
 from etl_callables.sources.fields import needed, text
-from etl_callables.verdict import Answer, Service, verdict
+from etl_callables.sources.snscrape_session import Session, received
 
 telegram: Final[Any] = snscrape_door.load("telegram")
 logging.getLogger(telegram.__name__).setLevel(logging.ERROR)
@@ -48,7 +48,7 @@ def read(request: Request, cursor: str | None, run: Run, timeout: float = TIMEOU
     """As `pages`, with the seconds to wait for an answer."""
     channel = str(request.options["channel"])
     channel = channel.rstrip("/").rpartition("/")[2].lstrip("@")
-    with _Session(timeout) as session:
+    with Session("Telegram", timeout) as session:
         shown = _Channel(channel, session, run)
         before = int(cursor) if cursor else None
         sheet = shown.sheet(before)
@@ -96,29 +96,14 @@ class _Sheet:
     before: int | None
 
 
-class _Session(requests.Session):
-    """What fails between here and Telegram is for later; what is decided of it is not snscrape's."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self.timeout = timeout
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        try:
-            return super().send(request, **{**kwargs, "timeout": self.timeout})
-        except requests.RequestException as problem:
-            said = re.sub(r"<[^>]*>:? ?", "", str(problem))[:200]
-            raise RetryLater(f"Telegram did not answer ({type(problem).__name__}: {said}).") from problem
-
-
 class _Channel:
     """snscrape's scraper of a channel, a page at a time, which neither sleeps nor tries again by itself."""
 
-    def __init__(self, name: str, session: _Session, run: Run) -> None:
+    def __init__(self, name: str, session: Session, run: Run) -> None:
         self.name = name
         self._scraper = telegram.TelegramChannelScraper(name, retries=0)
         session.adapters = self._scraper._session.adapters  # noqa: SLF001 - snscrape's own way to connect
-        self._scraper._session = session  # noqa: SLF001 - see _Session
+        self._scraper._session = session  # noqa: SLF001 - see Session
         self._run = run
 
     def sheet(self, before: int | None) -> _Sheet:
@@ -154,11 +139,7 @@ class _Channel:
         status = answer.status_code
         if status == requests.codes.ok:
             return
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        received = Answer(status, headers, answer.content, f"{_HOME}/s/{self.name}")
-        problem = verdict(received, Service("Telegram"), self._run.now())
-        if isinstance(problem, RetryLater):
-            raise problem
+        received(answer, "Telegram", f"{_HOME}/s/{self.name}", self._run)
         raise Stop(
             f"Telegram does not show {self.name} (HTTP {status}): correct the job's `options.channel`, or see"
             " whether this machine may reach t.me at all."

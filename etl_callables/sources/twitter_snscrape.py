@@ -20,6 +20,7 @@ from etl_callables.errors import RetryLater, Stop, TrawlError
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, snscrape_door
+from etl_callables.sources.snscrape_session import Session
 from etl_callables.sources.x_timeline import bottom_cursor, entries, instructions, to_2023
 
 twitter: Final[Any] = snscrape_door.load("twitter")
@@ -90,27 +91,6 @@ def _one_line(body: bytes) -> bytes:
 # --- asking ----------------------------------------------------------------------------------------
 
 
-class _Session(requests.Session):
-    """What fails between here and X is to be tried again, later and by whoever schedules the run."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self.timeout = timeout
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        try:
-            return super().send(request, **{**kwargs, "timeout": self.timeout})
-        except requests.RequestException as problem:
-            raise RetryLater(f"X did not answer ({_cause(problem)}).") from problem
-
-
-def _cause(problem: BaseException) -> str:
-    """The innermost reason, in its own words and without addresses of objects."""
-    while problem.__context__ is not None:
-        problem = problem.__context__
-    return f"{type(problem).__name__}: {re.sub(r'<[^>]*>:? ?', '', str(problem))[:200]}"
-
-
 class _Search(twitter.TwitterSearchScraper):  # type: ignore[misc]  # snscrape has no types
     """snscrape's search, one page at a time, which neither sleeps nor tries again.
 
@@ -122,7 +102,7 @@ class _Search(twitter.TwitterSearchScraper):  # type: ignore[misc]  # snscrape h
 
     def __init__(self, query: str, mode: Any, timeout: float, run: Run) -> None:
         super().__init__(query, mode=mode, retries=0, guestTokenManager=twitter.GuestTokenManager())
-        session = _Session(timeout)
+        session = Session("X", timeout)
         session.adapters = self._session.adapters
         self._session = session
         self._run = run

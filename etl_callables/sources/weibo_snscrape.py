@@ -24,7 +24,8 @@ from etl_callables.run import Run
 from etl_callables.sources import Page, Request, snscrape_door
 from etl_callables.sources.fields import count, identifier, items_of, needed, text
 from etl_callables.sources.markup import plain
-from etl_callables.verdict import Answer, Service, come_back, verdict
+from etl_callables.sources.snscrape_session import Session, received
+from etl_callables.verdict import Answer, come_back
 
 weibo: Final[Any] = snscrape_door.load("weibo")
 logging.getLogger(weibo.__name__).setLevel(logging.ERROR)
@@ -62,7 +63,7 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
 
 def read(request: Request, cursor: str | None, run: Run, timeout: float = TIMEOUT) -> Iterator[Page]:
     """As `pages`, with the seconds to wait for an answer."""
-    with _Session(timeout) as session:
+    with Session("Weibo", timeout) as session:
         shown = _Timeline(str(request.options["user"]), session, run)
         number, _, since = cursor.partition(" ") if cursor else (shown.number(), "", "")
         while True:
@@ -115,27 +116,12 @@ def _moment(value: Any) -> datetime | None:
 # --- asking -----------------------------------------------------------------------------------------
 
 
-class _Session(requests.Session):
-    """What fails between here and Weibo is for later; what is decided of it is not snscrape's."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self.timeout = timeout
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        try:
-            return super().send(request, **{**kwargs, "timeout": self.timeout})
-        except requests.RequestException as problem:
-            said = re.sub(r"<[^>]*>:? ?", "", str(problem))[:200]
-            raise RetryLater(f"Weibo did not answer ({type(problem).__name__}: {said}).") from problem
-
-
 class _Scraper(weibo.WeiboUserScraper):  # type: ignore[misc]  # snscrape has no types
     """snscrape's scraper, which neither sleeps nor tries again by itself, and hands on what was refused."""
 
     _session: requests.Session
 
-    def __init__(self, user: str | int, session: _Session, run: Run) -> None:
+    def __init__(self, user: str | int, session: Session, run: Run) -> None:
         super().__init__(user, retries=0)
         session.adapters = self._session.adapters
         self._session, self._run = session, run
@@ -150,13 +136,9 @@ class _Scraper(weibo.WeiboUserScraper):  # type: ignore[misc]  # snscrape has no
         by_name = urlsplit(answer.url).path.startswith("/n/")
         if status == requests.codes.ok or (by_name and status == requests.codes.found):
             return
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        received = Answer(status, headers, answer.content, _HOME)
-        problem = verdict(received, Service("Weibo"), self._run.now())
-        if isinstance(problem, RetryLater):
-            raise problem
+        refusal = received(answer, "Weibo", _HOME, self._run)
         if status in _TOO_FAST:
-            after = come_back(headers, self._run.now())
+            after = come_back(refusal.headers, self._run.now())
             raise RetryLater(f"Weibo has had enough questions for now (HTTP {status}).", after)
         if status == _NO_COOKIES:
             raise Stop(
@@ -172,7 +154,7 @@ class _Scraper(weibo.WeiboUserScraper):  # type: ignore[misc]  # snscrape has no
 class _Timeline:
     """What a user posted, a page at a time."""
 
-    def __init__(self, user: str, session: _Session, run: Run) -> None:
+    def __init__(self, user: str, session: Session, run: Run) -> None:
         name = unquote(user.rstrip("/").rpartition("/")[2]).lstrip("@")
         self.name: str | int = int(name) if _is_number(name) else quote(name, safe="")
         self.shown = name
