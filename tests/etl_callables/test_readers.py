@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
@@ -71,9 +72,18 @@ def blocks(language: str, heading: str) -> list[str]:
 
 
 def statement(language: str, heading: str, word: str) -> str:
-    """The one line of them that has a word."""
-    (line,) = [line for block in blocks(language, heading) for line in block.splitlines() if word in line]
-    return line
+    """The one line of them that has a word; of Python, the one statement."""
+    parts = [
+        part
+        for block in blocks(language, heading)
+        for part in (
+            [ast.unparse(node) for node in ast.parse(block).body]
+            if language == "python"
+            else block.splitlines()
+        )
+    ]
+    (found,) = [part for part in parts if word in part]
+    return found
 
 
 def table(texts: list[str | None]) -> pa.Table:
@@ -102,7 +112,7 @@ def written(folder: Path, name: str, texts: list[str | None]) -> Path:
 def documented(heading: str, word: str, path: Path) -> Any:
     """What a line of the page makes of a file."""
     line = statement("python", heading, word)
-    line = re.sub(r'"posts\.\w+"', repr(str(path)), line)
+    line = re.sub(r"""["']posts\.\w+["']""", lambda _: repr(str(path)), line)
     names: dict[str, Any] = {"pd": pd, "pl": pl}
     exec(line, names)
     return names["posts"]
