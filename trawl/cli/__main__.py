@@ -1,0 +1,5 @@
+"""`python -m trawl.cli`."""
+
+from trawl.cli import main
+
+main()
