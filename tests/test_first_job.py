@@ -98,7 +98,7 @@ class Reader:
         if "git clone" in script:
             shutil.rmtree(self.folder / "trawl")
         code, self.said = seen(
-            ["bash", "-uc", f"{script}\ncode=$?\npwd >{self.folder}/place\nexit $code"],
+            ["bash", "-euc", f"trap 'pwd >{self.folder}/place' EXIT\n{script}"],
             self.place,
             {
                 **ENVIRONMENT,
