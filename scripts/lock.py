@@ -14,12 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
-    "requirements.txt": ("--extra", "airflow"),
+    "requirements.txt": ("--extra", "airflow", "--extra", "iceberg"),
     # What checking and planning need, and no more.
     "requirements-check.txt": ("--constraint", "requirements.txt"),
     # The development lock holds the same versions as the other, and more.
     "requirements-dev.txt": (
-        *("--extra", "airflow", "--extra", "dev", "--extra", "bench"),
+        *("--extra", "airflow", "--extra", "iceberg", "--extra", "dev", "--extra", "bench"),
         *("--constraint", "requirements.txt"),
     ),
 }

@@ -35,7 +35,14 @@ def tracked() -> list[Path]:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("requirements.txt", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["airflow"]),
+        (
+            "requirements.txt",
+            [
+                *PROJECT["dependencies"],
+                *PROJECT["optional-dependencies"]["airflow"],
+                *PROJECT["optional-dependencies"]["iceberg"],
+            ],
+        ),
         ("requirements-check.txt", PROJECT["dependencies"]),
         ("requirements-dev.txt", [r for extra in PROJECT["optional-dependencies"].values() for r in extra]),
     ],
