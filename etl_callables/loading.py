@@ -22,13 +22,15 @@ from etl_callables.manifest import (
     Quality,
     Raw,
     Replaced,
+    Table,
     encode,
     manifest_key,
     read_manifest,
     write_manifest,
 )
+from etl_callables.publishing import Place, place_for
 from etl_callables.quality import Found, assess, rejects
-from etl_callables.run import REJECTED, Run, object_key, prefix
+from etl_callables.run import REJECTED, Run, prefix
 from etl_callables.store import Missing, Store, open_store
 from etl_callables.transformation import Staged, read_staged
 from schemas.job import Job
@@ -51,13 +53,14 @@ def load(
     posts that are not as the job expects.
     """
     store = open_store(job, run)
+    place = place_for(job, window, run, store)
     folder = prefix(job, window, run)
-    key = object_key(job, window, run)
     attempt = transformed["staged"].split("/")[-2]
+    key = place.key(attempt)
     before = read_manifest(store, folder)
-    if before is not None and before.attempt == attempt and _stands(store, before):
+    if before is not None and before.attempt == attempt and place.stands(before):
         run.log.info("%s is published already, by a run that was stopped after it.", before.object.url)
-        _clean(store, folder, before, run)
+        _clean(store, place, folder, before, run)
         return announcement(before, store.url(manifest_key(folder)), unchanged=False)
     staged = read_staged(store, transformed["staged"])
     _verify(store, staged)
@@ -66,7 +69,7 @@ def load(
     quality = assess(job, window, run, store, found)
     replaced = _replaced(store, before, key, staged)
 
-    def described(key: str, tag: str) -> Manifest:
+    def described(key: str, tag: str, table: Table | None = None) -> Manifest:
         return _manifest(
             job,
             window,
@@ -79,24 +82,27 @@ def load(
             tag=tag,
             replaced=replaced,
             quality=quality,
+            table=table,
         )
 
     if rejects(job, quality):
         raise _reject(store, folder, key, staged, described)
     for breach in quality.breaches if quality else ():
         run.log.warning("This run is not as expected: %s.", breach)
-    same = not anew and before is not None and _is_same(before, key, staged) and _stands(store, before)
+    same = not anew and before is not None and _is_same(before, key, staged) and place.stands(before)
     for _ in range(_TRIES):
-        tag = before.object.tag if same and before else store.copy(staged.key, key)
-        manifest = described(key, tag)
+        if same and before:
+            manifest = described(before.object.key, before.object.tag, before.table)
+        else:
+            manifest = described(key, *place.publish(staged, attempt))
         write_manifest(store, folder, manifest)
-        if _stands(store, manifest) and store.read(manifest_key(folder)) == encode(manifest):
+        if place.stands(manifest) and store.read(manifest_key(folder)) == encode(manifest):
             break
         same = False
     else:
         raise RetryLater(f"Another run writes {store.url(key)} at the same time. The staged file is kept.")
     run.log.info("%s", _summary(manifest, same=same))
-    _clean(store, folder, manifest, run)
+    _clean(store, place, folder, manifest, run)
     return announcement(manifest, store.url(manifest_key(folder)), unchanged=same)
 
 
@@ -123,14 +129,10 @@ def _verify(store: Store, staged: Staged) -> None:
         )
 
 
-def _stands(store: Store, manifest: Manifest) -> bool:
-    """Whether the object is still the very one that the manifest describes."""
-    key = manifest.object.key
-    return store.tag(key) == manifest.object.tag and store.size(key) == manifest.object.size
-
-
 def _is_same(before: Manifest, key: str, staged: Staged) -> bool:
-    return before.object.key == key and before.object.sha256 == staged.sha256
+    """Whether a run would write what is there: under the same key or, in a table, as the same window."""
+    there = before.object.key == key if before.table is None else key.startswith(f"{before.table.key}/data/")
+    return there and before.object.sha256 == staged.sha256
 
 
 def _replaced(store: Store, before: Manifest | None, key: str, staged: Staged) -> Replaced | None:
@@ -159,6 +161,7 @@ def _manifest(
     tag: str,
     replaced: Replaced | None,
     quality: Quality | None,
+    table: Table | None,
 ) -> Manifest:
     finished = run.now()
     return Manifest(
@@ -208,12 +211,11 @@ def _manifest(
         cost=done.cost,
         privacy=staged.privacy,
         quality=quality,
+        table=table,
     )
 
 
-def _reject(
-    store: Store, folder: str, key: str, staged: Staged, described: Callable[[str, str], Manifest]
-) -> Stop:
+def _reject(store: Store, folder: str, key: str, staged: Staged, described: Callable[..., Manifest]) -> Stop:
     """Keep posts that are not as expected beside their key, and say so."""
     place = f"{folder}/{REJECTED}/{key.rpartition('/')[2]}"
     manifest = described(place, store.copy(staged.key, place))
@@ -226,7 +228,7 @@ def _reject(
     )
 
 
-def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
+def _clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run) -> None:
     """Remove what this run made superfluous, once all is committed: it may fail without harm.
 
     That is its own staged file, those of others that are a day old (a younger one's run may be about
@@ -254,6 +256,7 @@ def _clean(store: Store, folder: str, manifest: Manifest, run: Run) -> None:
         store.delete(key for key in earlier if key not in kept)
         store.sweep(folder)
         store.sweep_key(manifest.object.key)
+        place.tidy()
     except (RetryLater, Stop) as problem:
         run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
 

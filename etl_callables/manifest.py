@@ -53,6 +53,19 @@ class Object(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
 
 
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The table that shows the object as the rows of its window.
+
+    `name` is as its catalog has it, `key` its place in the bucket, `snapshot` the commit that took the rows
+    in, None where there were none to take.
+    """
+
+    name: str
+    key: str
+    snapshot: str | None
+    rows: int
+
+
 class Replaced(msgspec.Struct, frozen=True, kw_only=True):
     """The object that this one took the place of; None for what no manifest told."""
 
@@ -117,7 +130,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     window did, None when it did not; `cost` is what the pages cost at list prices, None where nothing
     does; `privacy` is what was done to the rows, None where nothing was; `quality` is how the run compares
     with what is expected, None where nothing is. `attempt` names the execution of transform that made
-    the object. `expired` is when the object was deleted for its age, None while it is there.
+    the object. `expired` is when the object was deleted for its age, None while it is there. `table` is the
+    table that shows it, None where the object is all there is.
     """
 
     job: str
@@ -150,6 +164,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Applied | None = None
     quality: Quality | None = None
     expired: datetime | None = None
+    table: Table | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from schemas.job import Job
-from schemas.key import render_key
+from schemas.key import TABLE, render_key
 from schemas.window import Window
 
 STATE = "_trawl"
@@ -70,8 +70,21 @@ def prefix(job: Job, window: Window, run: Run) -> str:
 
 
 def object_key(job: Job, window: Window, run: Run) -> str:
-    """Where, inside the bucket, the posts of a window go: a pure function of job and window."""
+    """Where, inside the bucket, the posts of a window go: a pure function of job and window.
+
+    It is the table's place where a job has one; a variant has a file of its own even so.
+    """
     key = render_key(job.key, window, job.id, job.schedule.timezone)
     if run.variant:
-        return f"{prefix(job, window, run)}/{key.rpartition('/')[2]}"
+        return f"{prefix(job, window, run)}/{file_name(job, key)}"
     return key
+
+
+def has_table(job: Job, run: Run) -> bool:
+    """Whether a run writes rows of a table."""
+    return job.format == TABLE and not run.variant
+
+
+def file_name(job: Job, key: str) -> str:
+    """The name of the file with a window's posts: the last of its key, with a suffix where that has none."""
+    return key.rpartition("/")[2] + (".parquet" if job.format == TABLE else "")

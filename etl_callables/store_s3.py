@@ -287,7 +287,7 @@ def client(connection: str | None, run: Run) -> Any:
             "read_timeout": 30,
             "max_pool_connections": _CONNECTIONS,
         },
-        **(_credentials(connection, run) if connection else {}),
+        **(credentials(connection, run) if connection else {}),
     )
     if _CHECKSUMS not in os.environ:
         _sign_bodies(files)
@@ -308,7 +308,7 @@ def _sign_bodies(files: Any) -> None:
         found.config.request_checksum_calculation = "when_required"
 
 
-def _credentials(name: str, run: Run) -> dict[str, Any]:
+def credentials(name: str, run: Run) -> dict[str, Any]:
     """What an AWS connection says, in s3fs's words; Stop where it is absent or asks for more."""
     try:
         values = run.connection(name)

@@ -11,6 +11,7 @@ import pyarrow.compute
 
 from etl_callables.post import FIELDS, Post, Skipped
 from schemas.job import Column
+from schemas.key import WINDOW_COLUMN
 
 pc: Any = pyarrow.compute
 """Untyped: its stubs know few of the mixtures of arrays and plain values that it takes."""
@@ -52,6 +53,11 @@ _WRONG: Final = Skipped("wrong-type", "a value of another type than its field's"
 def output_schema(columns: Sequence[Column]) -> pa.Schema:
     """The columns of a job's file: picked, in the job's order, under the job's headers."""
     return pa.schema([pa.field(column.header, SCHEMA.field(column.field).type) for column in columns])
+
+
+def window_column() -> pa.Field[Any]:
+    """The column by which a table knows the rows of a run: the start of the run's window."""
+    return pa.field(WINDOW_COLUMN, TIME)
 
 
 def known(name: str) -> pa.DataType | None:

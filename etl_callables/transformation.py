@@ -21,7 +21,7 @@ from etl_callables.manifest import Applied, Measured
 from etl_callables.post import Post, Skipped
 from etl_callables.privacy import Privacy, privacy
 from etl_callables.quality import Measure
-from etl_callables.run import Run, object_key, prefix
+from etl_callables.run import Run, file_name, has_table, object_key, prefix
 from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.scratch import scratch
 from etl_callables.selection import Selection, Tally
@@ -30,6 +30,7 @@ from etl_callables.sources import Source, source_for
 from etl_callables.store import Store, open_store
 from etl_callables.table import COUNTS, SCHEMA, TIME, batch_of, output_schema, pc, typed
 from schemas.job import Job
+from schemas.key import TABLE
 from schemas.window import Window
 
 _ITEMS: Final = 8192
@@ -96,11 +97,11 @@ def transform(
     store = open_store(job, run)
     done = raw.read_done(store, extracted["raw"])
     folder = f"{prefix(job, window, run)}/staged/{raw.new_attempt(started)}"
-    key = f"{folder}/{object_key(job, window, run).rpartition('/')[2]}"
+    key = f"{folder}/{_name(job, window, run)}"
     measure = Measure(job.quality)
     fields = tuple(dict.fromkeys([*KEY, *(column.field for column in job.columns), *measure.fields]))
     picked = [column.field for column in job.columns]
-    schema = output_schema(job.columns)
+    schema = file_schema(job, store, run)
     hidden = privacy(job, run)
     span = _Span()
     with (
@@ -112,20 +113,22 @@ def transform(
         with _no_garbage():
             table.take(ahead(_pieces(store, done.pages)))
         rows = (
-            pa.RecordBatch.from_arrays(_written(batch, picked, hidden), schema=schema)
+            pa.RecordBatch.from_arrays(
+                _columns(_written(batch, picked, hidden), schema, window, batch.num_rows), schema=schema
+            )
             for batch in measure.watch(span.watch(runs.merged()))
         )
         file = local / "object"
-        encoded = write_file(file, job.format, job.compression, schema, ahead(rows))
+        encoded = write_file(file, file_format(job), job.compression, schema, ahead(rows))
         store.put(file, key)
     tally = table.tally
     staged = Staged(
         key=key,
         size=encoded.size,
         sha256=encoded.sha256,
-        format=job.format,
+        format=file_format(job),
         compression=job.compression,
-        columns=tuple(schema.names),
+        columns=tuple(column.header for column in job.columns),
         fetched=tally.fetched,
         kept=tally.kept - runs.duplicates,
         duplicate=tally.duplicate + runs.duplicates,
@@ -145,6 +148,20 @@ def transform(
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
     return {"staged": f"{folder}/staged.json", "posts": staged.kept}
+
+
+def file_format(job: Job) -> str:
+    """The format of a job's files, those of a table too."""
+    return "parquet" if job.format == TABLE else job.format
+
+
+def file_schema(job: Job, store: Store, run: Run) -> pa.Schema:
+    """The columns of a job's files: the job's own and, for a table, the window, each with its id in it."""
+    if not has_table(job, run):
+        return output_schema(job.columns)
+    from etl_callables.iceberg import lake  # noqa: PLC0415 (only for who has a table)
+
+    return lake(job, store, run).file_schema()
 
 
 def read_staged(store: Store, key: str) -> Staged:
@@ -173,6 +190,20 @@ def summary(staged: Staged) -> str:
 def _written(batch: pa.RecordBatch, fields: Sequence[str], hidden: Privacy | None) -> list[pa.Array[Any]]:
     """The columns of some fields as the object has them."""
     return [batch[name] for name in fields] if hidden is None else hidden.apply(batch, fields)
+
+
+def _columns(
+    columns: list[pa.Array[Any]], schema: pa.Schema, window: Window, rows: int
+) -> list[pa.Array[Any]]:
+    """The columns of a file: the job's and, where the schema has one more, the window."""
+    if len(columns) == len(schema):
+        return columns
+    return [*columns, pa.repeat(pa.scalar(window.start, TIME), rows)]
+
+
+def _name(job: Job, window: Window, run: Run) -> str:
+    key = object_key(job, window, run)
+    return key.rpartition("/")[2] if run.variant else file_name(job, key)
 
 
 def _pieces(store: Store, keys: Iterable[str]) -> Iterator[tuple[datetime, list[bytes]]]:

@@ -132,6 +132,7 @@ class Job:
     depends_on_past: bool = False
     source_connection: str | None = None
     bucket_connection: str | None = None
+    catalog_connection: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     """The effective plain values by dotted path (`date_range.since`), as written."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
@@ -141,7 +142,7 @@ class Job:
     def connections(self) -> tuple[str, ...]:
         """The names of all connections that the job needs."""
         pseudonyms = self.pseudonymise.key if self.pseudonymise else None
-        names = (self.source_connection, self.bucket_connection, pseudonyms)
+        names = (self.source_connection, self.bucket_connection, self.catalog_connection, pseudonyms)
         return tuple(dict.fromkeys(name for name in names if name))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Job:

@@ -20,6 +20,12 @@ from schemas.zone import zone
 
 PLACEHOLDERS: Final = ("date", "start", "end", "year", "month", "day", "hour", "job")
 FORMATS: Final = ("csv", "parquet", "jsonl")
+TABLE: Final = "iceberg"
+"""The format of jobs that write rows of a table, which the key names, instead of objects."""
+
+WINDOW_COLUMN: Final = "_window_start"
+"""The column of a table that says of which run a row is: the start of its window."""
+
 COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
 """Suffix -> the name of the compression."""
 
@@ -37,6 +43,8 @@ _DOTS = re.compile(r"(?:^|(?<=/))\.{1,2}(?=/|\Z)")
 _SPACED = re.compile(r"(?:^|(?<=/))(?:\s[^/]*|[^/]*\s)(?=/|\Z)")
 # What S3 and URLs give a meaning to, what file names cannot hold, and the wild cards of readers.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\*?\[\]#%\"<>|^`~]")
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
+_TABLE_PARTS: Final = 2
 _LONGEST: Final = {"date": 10, "start": 16, "end": 16, "year": 4, "month": 2, "day": 2, "hour": 2}
 
 
@@ -122,6 +130,32 @@ def key_faults(template: str, job_id: str) -> list[Fault]:
     if (size := _longest(pieces, job_id)) > MAX_BYTES:
         faults.append(Fault(f"the key can grow to {size} bytes; at most {MAX_BYTES} are safe", "bad-key"))
     return [fault._replace(path=("key",)) for fault in faults]
+
+
+def table_faults(key: str) -> list[Fault]:
+    """Everything that keeps a key from being the name of a table, `namespace/table`, most telling first."""
+    parts = key.split("/")
+    if "{" in key or "}" in key:
+        message = "the key of a table has no placeholders: each run replaces the rows of its own window"
+        return [Fault(message, "bad-key", "write a name, as social/posts", ("key",))]
+    if len(parts) != _TABLE_PARTS:
+        message = (
+            f'a table is named namespace/table, and "{key}" has {len(parts)} part{"s"[len(parts) == 1 :]}'
+        )
+        return [Fault(message, "bad-key", "write a name, as social/posts", ("key",))]
+    if key.lower().startswith(RESERVED):
+        message = f'keys beginning with "{RESERVED}" are for Trawl\'s own files'
+        return [Fault(message, "bad-key", "choose another name", ("key",))]
+    offset = 0
+    for part in parts:
+        if not _TABLE_NAME.fullmatch(part):
+            plain = re.sub(r"[^a-z0-9_]+", "_", part.lower()).strip("_")
+            hint = f'write "{key.replace(part, plain)}"' if _TABLE_NAME.fullmatch(plain) else ""
+            rule = "names have lower-case letters, digits and _, a letter first"
+            message = f'"{part}" cannot name a table: {rule}'
+            return [Fault(message, "bad-key", hint, ("key",), offset=offset)]
+        offset += len(part) + 1
+    return []
 
 
 def _odd_parts(template: str) -> Iterator[Fault]:

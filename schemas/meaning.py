@@ -17,7 +17,7 @@ from schemas.draft import Draft
 from schemas.duration import parse_duration
 from schemas.fault import Fault, Slip
 from schemas.job import DateRange, MaxCost
-from schemas.key import FORMATS, key_faults, suffix_of
+from schemas.key import FORMATS, TABLE, WINDOW_COLUMN, key_faults, suffix_of, table_faults
 from schemas.moment import parse_moment
 from schemas.overwriting import overwriting
 from schemas.privacy import privacy_of
@@ -155,6 +155,8 @@ def _duration(draft: Draft, name: str) -> timedelta | None:
 def _format(draft: Draft, key: str | None) -> tuple[str, str | None]:
     """The format and compression of the object: what the key's suffix says, else what `format` says."""
     said = draft.said("format")
+    if said == TABLE:
+        return TABLE, None
     if key is None or key.endswith("/"):
         return said or "csv", None
     by_suffix, compression = suffix_of(key)
@@ -180,6 +182,9 @@ def _format(draft: Draft, key: str | None) -> tuple[str, str | None]:
 
 
 def _key(draft: Draft, key: str | None, schedule: Schedule | None, span: DateRange) -> None:
+    if draft.said("format") == TABLE:
+        _table(draft, key, span)
+        return
     if key is None:
         return
     faults = key_faults(key, draft.job_id)
@@ -189,6 +194,27 @@ def _key(draft: Draft, key: str | None, schedule: Schedule | None, span: DateRan
         fault_of_runs = overwriting(key, schedule, span)
         if fault_of_runs is not None:
             draft.blame(fault_of_runs)
+
+
+def _table(draft: Draft, key: str | None, span: DateRange) -> None:
+    """The key of a job that writes a table, and what else such a job cannot say."""
+    for fault in table_faults(key) if key is not None else ():
+        draft.blame(fault)
+    bucket = draft.said("bucket")
+    if bucket is not None and bucket.startswith("s3://") and draft.get("catalog_connection") is None:
+        message = "a table in S3 needs a catalog, which says what its current rows are"
+        hint = 'add "catalog_connection: …", an Airflow connection that says how to reach one'
+        draft.blame(Fault(message, "no-catalog", hint, ("format",)))
+    if span.each_run == "whole" and None in {span.since, span.until}:
+        message = "each run would add a window of its own to the table, all of them with the same posts"
+        hint = "say since and until, so that every run has the same window"
+        draft.blame(Fault(message, "overwrite", hint, ("date_range", "each_run")))
+    columns = draft.said("columns")
+    for name in columns if isinstance(columns, dict) else ():
+        if "." in name or name.lower() == WINDOW_COLUMN:
+            message = f'a table cannot have a column "{short(name)}"'
+            hint = "a point means a part of a column" if "." in name else "the run's window is in that one"
+            draft.blame(Fault(message, "bad-column", hint, ("columns", name), at_key=True))
 
 
 def _bucket(draft: Draft) -> None:

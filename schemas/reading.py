@@ -257,6 +257,7 @@ _PLAIN: Final = (
     "depends_on_past",
     "source_connection",
     "bucket_connection",
+    "catalog_connection",
 )
 
 

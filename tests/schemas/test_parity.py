@@ -16,7 +16,7 @@ from schemas.builtin import builtin_values
 from schemas.columns import columns_of, post_fields
 from schemas.duration import parse_duration
 from schemas.job import Job
-from schemas.key import COMPRESSIONS, FORMATS, RESERVED
+from schemas.key import COMPRESSIONS, FORMATS, RESERVED, TABLE
 from schemas.reading import read_jobs
 from schemas.shape import Misfit, compile_schema, schema
 
@@ -65,7 +65,7 @@ def test_the_sources_and_providers_are_those_of_the_schema() -> None:
 
 
 def test_formats_and_reserved_names_are_those_of_who_writes() -> None:
-    assert PROPERTIES["format"]["enum"] == list(FORMATS)
+    assert PROPERTIES["format"]["enum"] == [*FORMATS, TABLE]
     assert COMPRESSIONS == FORMAT_COMPRESSIONS
     assert RESERVED == STATE
 
