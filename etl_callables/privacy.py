@@ -79,9 +79,7 @@ def privacy(job: Job, run: Run) -> Privacy | None:
     ways: dict[str, list[Way]] = {}
     stamp = None
     if job.pseudonymise is not None:
-        names = Names(
-            _key(job, job.pseudonymise, run), "" if job.pseudonymise.stable == "everywhere" else job.id
-        )
+        names = Names(_key(job, job.pseudonymise, run), _scope(job, job.pseudonymise))
         stamp = names.stamp
         for field in job.pseudonymise.fields:
             ways[field] = [names.in_text if field == "text" else names.of_kind(_KINDS[field])]

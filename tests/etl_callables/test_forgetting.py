@@ -232,6 +232,28 @@ def test_killed_anywhere_the_next_time_finishes_it(tmp_path: Path, changes: int)
     assert verify(open_store(ours, a_run()), NEXT_DAY + timedelta(days=2)).findings == ()
 
 
+@pytest.mark.parametrize("ticks", range(0, 24, 2))
+def test_killed_between_pages_and_object_the_next_time_makes_the_object_again(
+    tmp_path: Path, ticks: int
+) -> None:
+    """Its raw pages tell nothing of it any more by then; what was noted before does."""
+    ours = job(tmp_path)
+    written(ours)
+    traces = erasing(ours).traces()
+    left = iter(range(ticks))
+
+    def now() -> datetime:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return NEXT_DAY
+
+    with contextlib.suppress(KeyboardInterrupt):
+        erasing(ours, run=a_run(now=now)).erase(traces)
+    assert forget(ours) == []
+    assert "Lovelace" not in everything(tmp_path)
+    assert texts(ours) == ["one of bob", "two of bob"]
+
+
 # --- every source's own pages ------------------------------------------------------------------------
 
 
@@ -278,6 +300,22 @@ def test_each_post_of_each_sources_pages_can_be_taken_out_alone(path: Path) -> N
         if post.text and not any(post.text in (other.text or "") for other in after):
             assert json.dumps(post.text)[1:-1] not in b"".join(left).decode()
     assert bool(whole) == ((path.parent.name, path.stem) in WHOLE)
+
+
+def test_what_a_page_says_of_somebody_beside_the_posts_goes_with_the_last_of_them() -> None:
+    """X lists the authors of a page apart; one whose posts are gone is not left in that list."""
+    source, when = source_for("twitter", "x-api"), datetime(2026, 7, 1, tzinfo=UTC)
+    users = [{"id": name, "username": f"user_{name}", "name": f"Name {name}"} for name in ("71", "72")]
+    shown = [
+        {"id": str(number), "author_id": user["id"], "text": "x", "created_at": "2026-06-30T12:00:00.000Z"}
+        for number, user in ((1, users[0]), (2, users[1]), (3, users[0]))
+    ]
+    body = json.dumps({"data": shown, "includes": {"users": users}, "meta": {}}).encode()
+    (one,), _ = scrub(source, [body], lambda post: post.id == "1", when)
+    assert "Name 71" in one.decode()
+    (both,), gone = scrub(source, [body], lambda post: post.author_id == "71", when)
+    assert gone == 2
+    assert json.loads(both) == {"data": [shown[1]], "includes": {"users": [users[1]]}, "meta": {}}
 
 
 def test_a_body_that_cannot_be_parted_is_said_to_be_so() -> None:
