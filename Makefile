@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The lock is its own constraint too: pip 23 would else look past its pin of coverage for coverage[toml].
 LOCKED = $(PIP) --require-hashes -r $(1) -c $(1)
 
-.PHONY: help demo up test check bench lock docs conformance picture clean env dev
+.PHONY: help demo up test check coverage bench lock docs conformance picture clean env dev
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,11 @@ check: dev ## Style, types, lock and job files
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/lock.py --check
 	@$(BIN)/trawl check
+
+coverage: dev ## Run every test and say which branches none of them takes
+	@scripts/debian.sh
+	@scripts/bluesky.sh >/dev/null
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 
 bench: dev ## Measure beside the peers
 	@$(BIN)/python -m benchmarks
