@@ -21,13 +21,14 @@ from etl_callables.loading import load
 from etl_callables.manifest import Manifest, read_manifest, write_manifest
 from etl_callables.post import Post
 from etl_callables.privacy import pseudonyms_of
+from etl_callables.publishing import forget_history
 from etl_callables.restoration import as_it_was
 from etl_callables.run import REJECTED, STATE, Run
 from etl_callables.scratch import scratch
 from etl_callables.sources import PLATFORMS, source_for
 from etl_callables.store import Store
-from etl_callables.table import output_schema, pc
-from etl_callables.transformation import Staged, transform
+from etl_callables.table import pc
+from etl_callables.transformation import Staged, file_schema, transform
 from schemas.job import Job
 from schemas.window import Window
 
@@ -170,6 +171,7 @@ class Erasure:
         """The object, from raw pages that are rid of the subjects."""
         job, window, run = self._of(manifest)
         load(job, window, run, transform(job, window, run, {"raw": manifest.raw.done}))
+        forget_history(job, self.store, run)
 
     def _of(self, manifest: Manifest) -> tuple[Job, Window, Run]:
         """What wrote an object. Nothing is expected of it: that it has fewer posts now is no surprise."""
@@ -188,7 +190,8 @@ class Erasure:
             )
         left = table.filter(pa.array([not hit for hit in mask], pa.bool_()))
         if manifest.object.format == "parquet":
-            left = left.cast(output_schema(self.job.columns))  # which calls the parts of lists otherwise
+            job, _, run = self._of(manifest)
+            left = left.cast(file_schema(job, self.store, run))  # which calls the parts of lists otherwise
         place = f"{folder}/staged/{raw.new_attempt(self.run.now())}"
         name = f"{place}/{manifest.object.key.rpartition('/')[2]}"
         with scratch() as local:
@@ -198,6 +201,7 @@ class Erasure:
         staged = self._staged(manifest, name, sum(mask), size=encoded.size, sha256=encoded.sha256)
         self.store.write(f"{place}/staged.json", msgspec.json.encode(staged))
         load(*self._of(manifest), {"staged": f"{place}/staged.json"})
+        forget_history(self.job, self.store, self.run)
         return ""
 
     def _staged(self, manifest: Manifest, key: str, gone: int, *, size: int, sha256: str) -> Staged:

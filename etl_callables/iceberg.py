@@ -9,7 +9,7 @@ says.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,17 +112,29 @@ class Lake:
                 file.record_count for file in files
             ) == (table.rows if wanted else 0)
 
-    def expire(self, *, older: timedelta | None = None) -> int:
-        """Drop snapshots older than the table lets them be, or than `older`, and their files; how many.
+    def expire(self, *, everything: bool = False) -> int:
+        """Drop snapshots older than the table lets them be, or with `everything` all but the current.
 
-        The current snapshot always stays. Files are removed once no snapshot shows them.
+        How many. Files that no snapshot shows any more are removed with them.
         """
         with self._catalog() as catalog:
             try:
                 table = catalog.load_table(_identifier(self.job))
             except NoSuchTableError:
                 return 0
-            return self._expired(table, older)
+            return self._expired(table, everything=everything)
+
+    def unshown(self, window: Window, keys: Collection[str]) -> list[str]:
+        """Those of a window's files that no snapshot shows: of runs that were killed, or had no rows."""
+        with self._catalog() as catalog:
+            try:
+                table = catalog.load_table(_identifier(self.job))
+            except NoSuchTableError:
+                return list(keys)
+            shown = {
+                file.file_path for one in table.snapshots() for file in _files(table, window, one.snapshot_id)
+            }
+            return [key for key in keys if self._address(key) not in shown]
 
     # --- the table -----------------------------------------------------------------------------------
 
@@ -272,15 +284,17 @@ class Lake:
 
     # --- history -------------------------------------------------------------------------------------
 
-    def _expired(self, table: IcebergTable, older: timedelta | None) -> int:
-        if older is None:
-            said = table.metadata.properties.get(_MAX_AGE)
-            older = timedelta(milliseconds=int(said)) if said else _HISTORY
-        current = table.current_snapshot()
-        before = (self.run.now() - older).timestamp() * 1000
+    def _expired(self, table: IcebergTable, *, everything: bool) -> int:
+        said = table.metadata.properties.get(_MAX_AGE)
+        age = timedelta(milliseconds=int(said)) if said else _HISTORY
+        before = (self.run.now() - age).timestamp() * 1000
         kept = {ref.snapshot_id for ref in table.metadata.refs.values()}
-        old = [one for one in table.snapshots() if one.timestamp_ms <= before and one.snapshot_id not in kept]
-        if current is None or not old:
+        old = [
+            one
+            for one in table.snapshots()
+            if one.snapshot_id not in kept and (everything or one.timestamp_ms < before)
+        ]
+        if not old:
             return 0
         # Who has branches or tags of their own sees to the files of those, too.
         line = table.metadata.refs.keys() == {"main"}
@@ -334,10 +348,10 @@ def _identifier(job: Job) -> tuple[str, str]:
     return namespace, name
 
 
-def _files(table: IcebergTable, window: Window) -> list[DataFile]:
-    """The files that the table shows for a window."""
+def _files(table: IcebergTable, window: Window, snapshot: int | None = None) -> list[DataFile]:
+    """The files that the table, or a snapshot of it, shows for a window."""
     rows = f"{WINDOW_COLUMN} == '{window.start.isoformat()}'"
-    return [task.file for task in table.scan(row_filter=rows).plan_files()]
+    return [task.file for task in table.scan(row_filter=rows, snapshot_id=snapshot).plan_files()]
 
 
 def _snapshot_of(table: IcebergTable, attempt: str) -> Snapshot | None:

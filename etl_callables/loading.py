@@ -256,7 +256,7 @@ def _clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run
         store.delete(key for key in earlier if key not in kept)
         store.sweep(folder)
         store.sweep_key(manifest.object.key)
-        place.tidy()
+        place.tidy(manifest)
     except (RetryLater, Stop) as problem:
         run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
 

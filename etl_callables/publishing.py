@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
+from etl_callables import raw
 from etl_callables.manifest import Manifest, Table
 from etl_callables.run import Run, file_name, has_table, object_key
 from etl_callables.store import Store
 from etl_callables.transformation import Staged
 from schemas.job import Job
+from schemas.key import TABLE
 from schemas.window import Window
 
 if TYPE_CHECKING:
     from etl_callables.iceberg import Lake
+
+
+_ABANDONED: Final = timedelta(days=1)
+"""After this a run that has not written its manifest is over; as in `loading`."""
 
 
 class Place(Protocol):
@@ -28,7 +36,7 @@ class Place(Protocol):
     def stands(self, manifest: Manifest) -> bool:
         """Whether what people read is still the very thing that a manifest describes."""
 
-    def tidy(self) -> None:
+    def tidy(self, manifest: Manifest) -> None:
         """Remove what publishing has left for a while, if anything."""
 
 
@@ -50,7 +58,7 @@ class Object:
         key = manifest.object.key
         return self.store.tag(key) == manifest.object.tag and self.store.size(key) == manifest.object.size
 
-    def tidy(self) -> None:
+    def tidy(self, manifest: Manifest) -> None:
         """Nothing is left."""
 
 
@@ -84,14 +92,54 @@ class Rows:
         key = manifest.object.key if manifest.counts.kept else None
         return self.lake.holds(table, self.window, key)
 
-    def tidy(self) -> None:
+    def tidy(self, manifest: Manifest) -> None:
         self.lake.expire()
+        day_ago = raw.attempt_name(self.lake.run.now() - _ABANDONED)
+        keys = [entry.key for entry in self.store.list(self.folder) if entry.key != manifest.object.key]
+        if old := [key for key in keys if key.split("/")[-2] < day_ago]:
+            self.store.delete(self.lake.unshown(self.window, old))
+
+
+def shown_by_tables(jobs: Mapping[str, Job], store: Store, run: Run) -> Callable[[Manifest], str | None]:
+    """What says, of a manifest with a table, what the table does not show as it should; None where it does.
+
+    Of a job that is not among `jobs` nothing is said, for only it knows the catalog.
+    """
+
+    def shown(manifest: Manifest) -> str | None:
+        job, table = jobs.get(manifest.job), manifest.table
+        if table is None or job is None or job.format != TABLE or job.key != table.key:
+            return None
+        key = manifest.object.key if manifest.counts.kept else None
+        if _lake(job, store, run).holds(table, Window(manifest.start, manifest.end), key):
+            return None
+        return f"is not what the table {table.name} shows for this window"
+
+    return shown
+
+
+def forget_history(job: Job, store: Store, run: Run) -> None:
+    """Drop what a table keeps for readers of the past, with its files, where a job has one."""
+    if job.format == TABLE:
+        _lake(job, store, run).expire(everything=True)
+
+
+def withdraw(job: Job, store: Store, run: Run, manifest: Manifest) -> None:
+    """Take the rows of a window out of the table that shows them, if one does, for good."""
+    if manifest.table is not None and has_table(job, run):
+        lake = _lake(job, store, run)
+        lake.replace(Window(manifest.start, manifest.end), None, manifest.attempt)
+        lake.expire(everything=True)
+
+
+def _lake(job: Job, store: Store, run: Run) -> Lake:
+    from etl_callables.iceberg import lake  # noqa: PLC0415 (only for who has a table)
+
+    return lake(job, store, run)
 
 
 def place_for(job: Job, window: Window, run: Run, store: Store) -> Place:
     """Where a run publishes the posts of a window."""
     if not has_table(job, run):
         return Object(store, object_key(job, window, run))
-    from etl_callables.iceberg import lake  # noqa: PLC0415 (only for who has a table)
-
-    return Rows(store, lake(job, store, run), window, f"{job.key}/data/{window}")
+    return Rows(store, _lake(job, store, run), window, f"{job.key}/data/{window}")

@@ -24,9 +24,18 @@ def read_posts(where: str, *, connection: str | None = None, run: Run | None = N
     ordinary AWS chain applies. Raises Missing, Stop and RetryLater.
     """
     bucket, _, key = where.rpartition("/")
-    name, compression = format_of(key)
     if not bucket:
         bucket = "/" if where.startswith("/") else "."
+    try:
+        name, compression = format_of(key)
+    except Stop:
+        store = store_at(bucket, connection=connection, run=run)
+        if key and next(store.list(f"{key}/metadata"), None) is not None:
+            raise Stop(
+                f"{where} is a table: read it by its catalog, with pyiceberg or another reader of Iceberg."
+                " Each single file below its folder data can be read here."
+            ) from None
+        raise
     store = store_at(bucket, connection=connection, run=run)
     with store.open(key) as source:
         return read_file(source, name, compression)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.loading import load
 from etl_callables.manifest import Manifest, read_manifest
+from etl_callables.publishing import shown_by_tables
 from etl_callables.run import Run, object_key
 from etl_callables.store import Store
 from etl_callables.transformation import transform
@@ -46,7 +46,7 @@ def restore(
         except (RetryLater, Stop) as problem:
             repairs.append(Repair(finding, done=False, note=str(problem)))
         else:
-            done = note is not None and not _is_there(store, finding, run.now())
+            done = note is not None and not _is_there(store, finding, jobs, run)
             repairs.append(Repair(finding, done, note or _ADVICE.get(finding.kind, "")))
     return repairs
 
@@ -79,7 +79,8 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
         raise Stop(f"there is no job {manifest.job} here, which would say how to make it again")
     asked, own = as_it_was(job, manifest), replace(run, id=manifest.run, variant=manifest.variant)
     window = Window(manifest.start, manifest.end)
-    if object_key(asked, window, own) != manifest.object.key:
+    there = manifest.object.key if manifest.table is None else manifest.table.key
+    if object_key(asked, window, own) != there:
         raise Stop(f"{job.file} gives it another key today: run that window again, and delete this object")
     load(asked, window, own, transform(asked, window, own, {"raw": manifest.raw.done}), anew=True)
     pages = f"{manifest.raw.pages:,} raw page{'' if manifest.raw.pages == 1 else 's'}"
@@ -95,9 +96,9 @@ def as_it_was(job: Job, manifest: Manifest) -> Job:
     return replace(job, query=manifest.query, options=manifest.options, limit=manifest.limit, per=per)
 
 
-def _is_there(store: Store, finding: Finding, now: datetime) -> bool:
+def _is_there(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run) -> bool:
     """Whether the same is still wrong."""
     return any(
         other.kind == finding.kind and set(other.keys) & set(finding.keys)
-        for other in check_window(store, finding.folder, now)
+        for other in check_window(store, finding.folder, run.now(), shown_by_tables(jobs, store, run))
     )

@@ -5,7 +5,7 @@ Killed anywhere, the next time goes on: what a manifest calls expired and is sti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -53,8 +53,16 @@ def due(store: Store, job: Job, now: datetime) -> list[Due]:
     return found
 
 
-def expire(store: Store, things: Iterable[Due], now: datetime) -> int:
-    """Remove what `due` found, as far as it is still so; how many files went. Raises RetryLater and Stop."""
+def expire(
+    store: Store,
+    things: Iterable[Due],
+    now: datetime,
+    withdrawn: Callable[[Manifest], None] = lambda _manifest: None,
+) -> int:
+    """Remove what `due` found, as far as it is still so; how many files went. Raises RetryLater and Stop.
+
+    `withdrawn` takes an object out of what else shows it, before it goes.
+    """
     count = 0
     for one in things:
         manifest = read_manifest(store, one.folder)
@@ -66,6 +74,8 @@ def expire(store: Store, things: Iterable[Due], now: datetime) -> int:
         elif one.kind == "raw pages" and manifest.raw.expired is None:
             pages = msgspec.structs.replace(manifest.raw, expired=now)
             write_manifest(store, one.folder, msgspec.structs.replace(manifest, raw=pages))
+        if one.kind == "object":
+            withdrawn(manifest)
         store.delete(one.keys)
         count += len(one.keys)
     return count

@@ -137,17 +137,19 @@ def verify(
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     *,
     threads: int = THREADS,
+    shown: Callable[[Manifest], str | None] = lambda _manifest: None,
 ) -> Report:
     """Compare a bucket with its manifests: all of it, or only what `jobs` (by id) write.
 
-    `progress` is told how many windows of how many are done. What is wrong with one object is a finding;
-    Stop is raised for what keeps any from being read.
+    `progress` is told how many windows of how many are done; `shown` says what a table does not show as
+    a manifest has it. What is wrong with one object is a finding; Stop is raised for what keeps any from
+    being read.
     """
     objects, folders = _listing(store, jobs)
     manifests = dict(zip(folders, in_order(_reading(store), folders.values(), threads), strict=True))
     owners = _owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest))
 
-    bucket = _Bucket(store, now, owners, objects)
+    bucket = _Bucket(store, now, owners, objects, shown)
 
     def look(folder: _Folder) -> _Look:
         return _settled(bucket, folder, manifests[folder.path])
@@ -159,6 +161,8 @@ def verify(
     named = {key for found in looks for key in found.named} | set(owners)
     strangers = [key for key in objects if key not in named]
     strangers += [key for folder in folders.values() for key in folder.strangers() if key not in named]
+    tables = {manifest.table.key for manifest in owners.values() if manifest.table is not None}
+    strangers = [key for key in strangers if not _is_tables(key, tables)]
     findings = [finding for found in looks for finding in found.findings]
     findings += _extra(bucket, strangers, folders)
     return Report(
@@ -169,12 +173,22 @@ def verify(
     )
 
 
-def check_window(store: Store, path: str, now: datetime) -> list[Finding]:
+def _is_tables(key: str, tables: Collection[str]) -> bool:
+    """Whether a file is one that a table keeps for itself: what it knows, and rows of its past."""
+    return any(key.startswith((f"{table}/metadata/", f"{table}/data/")) for table in tables)
+
+
+def check_window(
+    store: Store,
+    path: str,
+    now: datetime,
+    shown: Callable[[Manifest], str | None] = lambda _manifest: None,
+) -> list[Finding]:
     """What is wrong with one window, by its folder; nothing besides is read."""
     folder = _folder(store, path)
     manifest = _read(store, folder)
     owners = _owners([manifest] if isinstance(manifest, Manifest) else [])
-    return list(_settled(_Bucket(store, now, owners, {}), folder, manifest).findings)
+    return list(_settled(_Bucket(store, now, owners, {}, shown), folder, manifest).findings)
 
 
 def _listing(store: Store, jobs: Mapping[str, Job] | None) -> tuple[dict[str, int], dict[str, _Folder]]:
@@ -263,6 +277,7 @@ class _Bucket:
     now: datetime
     owners: Mapping[str, Manifest]
     sizes: Mapping[str, int]
+    shown: Callable[[Manifest], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +336,8 @@ def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[
         return [_finding(folder, "missing", url, f"is gone; its manifest says {posts}", [said.key])], None
     if (size, digest) == (said.size, said.sha256):
         if manifest.expired is None:
-            return [], size
+            message = bucket.shown(manifest)
+            return [_finding(folder, "changed", url, message, [said.key])] if message else [], size
         message = f"is there, though it expired on {manifest.expired:%Y-%m-%d}"
         return [_finding(folder, "orphaned", url, message, [said.key])], size
     if _is_staged(bucket, [folder], said.key, size, lambda: digest):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
 from etl_callables.errors import RetryLater, Stop
+from etl_callables.publishing import withdraw
 from etl_callables.retention import Due, due, expire
 from etl_callables.run import Run
 from etl_callables.store import open_store
@@ -45,7 +47,8 @@ def deleted(old: Iterable[Old], run: Run) -> tuple[int, list[str]]:
     count, problems = 0, []
     for one in old:
         try:
-            count += expire(open_store(one.job, run), one.things, run.now())
+            store = open_store(one.job, run)
+            count += expire(store, one.things, run.now(), partial(withdraw, one.job, store, run))
         except (RetryLater, Stop) as problem:
             problems.append(f"{one.job.file}: {problem}")
     return count, problems

@@ -15,7 +15,7 @@ from typing import Any, Final
 from etl_callables.run import REJECTED
 from etl_callables.sources.facts import facts_of
 from schemas.job import Job
-from schemas.key import RESERVED
+from schemas.key import RESERVED, TABLE
 from trawl.wildcards import wild_key
 
 MOST: Final = 6144
@@ -79,6 +79,8 @@ def _removed(job: Job, state: str, key: str) -> Iterator[str]:
         yield f"{state}/spending/*"
     if job.quality is not None or job.keep is not None:
         yield f"{state}/*/{REJECTED}/*"
+    if job.format == TABLE:
+        yield key  # what no snapshot of the table shows any more
     if job.keep is not None:
         # A run by hand has its object beside its manifest.
         yield from (key, f"{state}/*~*/{key.rpartition('/')[2]}")

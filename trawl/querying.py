@@ -19,7 +19,7 @@ from etl_callables.formats.csv import LEADS, escaped
 from etl_callables.table import SCHEMA
 from schemas.bucket import place_of
 from schemas.job import Job
-from schemas.key import parse_key
+from schemas.key import TABLE, parse_key
 from schemas.zone import zone
 from trawl.wildcards import wild_key
 
@@ -67,6 +67,8 @@ def _kind(kind: pa.DataType) -> _Kind:
 
 def _columns(job: Job, parts: Iterable[str]) -> dict[str, _Kind]:
     """The columns of a job's files by header; NoTable where two, or one and a folder, are one to SQL."""
+    if job.format == TABLE:
+        raise NoTable(f"{job.file} writes a table already: its catalog has {job.key.replace('/', '.')}")
     found: dict[str, _Kind] = {}
     known: dict[str, str] = {}
     for column in job.columns:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from etl_callables.publishing import shown_by_tables
 from etl_callables.restoration import Repair, restore
 from etl_callables.run import Run
 from etl_callables.store import store_at
@@ -108,7 +109,7 @@ def verified(target: Target, run: Run, progress: Progress, *, repair: bool) -> V
     def reading(done: int, whole: int) -> None:
         progress("windows read", done, whole)
 
-    report = verify(store, run.now(), target.only, reading)
+    report = verify(store, run.now(), target.only, reading, shown=shown_by_tables(target.jobs, store, run))
     if target.only is None and not report.manifests:
         raise NothingToVerify(f"there is no manifest in {target.bucket}: is it a bucket that jobs write to?")
     if not repair or not report.wrong:

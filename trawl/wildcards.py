@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.job import Job
-from schemas.key import parse_key
+from schemas.key import TABLE, parse_key
 
 _ANY: Final = {
     "date": "????-??-??",
@@ -19,6 +19,7 @@ _ANY: Final = {
 
 
 def wild_key(job: Job) -> str:
-    """What the key of any of a job's objects looks like, inside its bucket."""
+    """What the key of any of a job's objects, or of the files of its table, looks like, inside its bucket."""
     values = {**_ANY, "job": job.id.replace(".", "/")}
-    return "".join(values[piece] if n % 2 else piece for n, piece in enumerate(parse_key(job.key)))
+    key = "".join(values[piece] if n % 2 else piece for n, piece in enumerate(parse_key(job.key)))
+    return f"{key}/*" if job.format == TABLE else key
