@@ -21,6 +21,7 @@ from etl_callables.store import open_store
 from schemas.bucket import place_of
 from schemas.counting import fires_between
 from schemas.job import Job
+from schemas.key import TABLE
 from schemas.schedule import window_at, window_before
 from schemas.window import Window
 from schemas.words import printable
@@ -192,7 +193,7 @@ def _remarks(job: Job, parts: Sequence[Part], now: datetime) -> Iterator[str]:
             days = counted(reach.days, "day")
             yield f"{name} goes back {days} only: {counted(beyond, 'run')} cannot fetch all."
     shared = [key for key, runs in Counter(part.key for part in parts).items() if runs > 1]
-    if shared:
+    if shared and job.format != TABLE:
         yield f"Several of these windows write {shared[0]}, and the last one stays: put {{start}} into it."
     _, cost = bounds_of(job, len(parts))
     month = job.max_cost.month

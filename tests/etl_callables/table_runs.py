@@ -82,6 +82,18 @@ def wrong(ours: Job) -> list[str]:
     return [str(finding) for finding in report.findings if finding.wrong]
 
 
+def doubled(ours: Job) -> list[str]:
+    """Snapshots, of all that there were, that show two files of one window."""
+    found = []
+    with Lake(ours, open_store(ours, a_run()), a_run())._catalog() as catalog:  # noqa: SLF001
+        table = catalog.load_table(ours.key.replace("/", "."))
+        for number, snapshot in enumerate(table.snapshots()):
+            files = [task.file for task in table.scan(snapshot_id=snapshot.snapshot_id).plan_files()]
+            if len({file.partition for file in files}) != len(files):
+                found.append(f"snapshot {number} shows two files of a window")
+    return found
+
+
 def child(work: Callable[[], object]) -> int:
     """Work in a process of its own; its id."""
     one = os.fork()
@@ -188,12 +200,15 @@ def races(folder: Path, turns: int) -> dict[str, Any]:
             breaches.append(f"four windows at once: {seen}, not {wanted}")
     for turn in range(turns):
         at = time.time() + 0.5
-        ones = [child(lambda n=n: run(WINDOW, 50 + n, at)) for n in range(4)]  # type: ignore[misc]  # noqa: B023
+        day = timedelta(days=10 + turn)  # nobody has written it yet
+        window = Window(WINDOW.start + day, WINDOW.end + day)
+        ones = [child(lambda n=n: run(window, 50 + n, at)) for n in range(4)]  # type: ignore[misc]  # noqa: B023
         breaches += [f"one of four runs of a window ended with {code}" for code in map(ended, ones) if code]
-        count = asked(lambda: rows(ours)[WINDOW.start])
+        count = asked(lambda: rows(ours)[window.start])  # noqa: B023
         if count not in range(50, 54):
             breaches.append(f"one window four times at once, turn {turn}: {count} rows")
         breaches += asked(lambda: wrong(ours))
+    breaches += asked(lambda: doubled(ours))
     return {"breaches": breaches, "manifest": (folder / prefix(ours, WINDOW, a_run())).exists()}
 
 
