@@ -40,6 +40,9 @@ from etl_callables.verification import Finding, verify
 from schemas.job import Column, Job, Pseudonyms
 from schemas.window import Window
 from tests.etl_callables.jobs import WINDOW, extracted, job, tweet, tweets
+from trawl.backfill import Span, backfill_of
+from trawl.policy import policy
+from trawl.querying import KINDS, NoTable
 
 ROOT = Path(__file__).parents[2]
 
@@ -448,3 +451,26 @@ def test_only_who_has_a_table_imports_pyiceberg() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_who_runs_a_job_may_write_and_remove_files_of_its_table() -> None:
+    ours = table_job("s3://made-up/lake", catalog_connection="lake")
+    allowed = {one["Sid"]: one["Resource"] for one in policy([ours])["Statement"]}
+    files = "arn:aws:s3:::made-up/lake/social/posts/*"
+    assert all(files in allowed[name] for name in ("Read", "Write", "RemoveLeftovers", "AbortUploads"))
+    assert files in {one["Sid"]: one["Resource"] for one in policy([ours], read=True)["Statement"]}["Read"]
+
+
+def test_a_statement_that_makes_a_table_says_that_there_is_one() -> None:
+    ours = table_job("s3://made-up/lake", catalog_connection="lake")
+    for make in KINDS.values():
+        with pytest.raises(NoTable, match=r"writes a table already: its catalog has social\.posts"):
+            make(ours)
+
+
+def test_a_backfill_of_a_table_overwrites_nothing(tmp_path: Path) -> None:
+    ours = table_job(tmp_path)
+    span = Span(WINDOW.start, WINDOW.start + timedelta(days=3))
+    fill = backfill_of(ours, span, now(), a_run(), again=False)
+    assert len(fill.parts) == 3
+    assert fill.remarks == ()
