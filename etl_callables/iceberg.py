@@ -25,7 +25,9 @@ from pyiceberg.exceptions import (
     CommitStateUnknownException,
     ForbiddenError,
     NamespaceAlreadyExistsError,
+    NoSuchPropertyException,
     NoSuchTableError,
+    NotInstalledError,
     OAuthError,
     RESTError,
     TableAlreadyExistsError,
@@ -42,7 +44,7 @@ from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import ListType, NestedField
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import Table
@@ -69,6 +71,9 @@ _HISTORY: Final = timedelta(days=5)
 
 _MAX_AGE: Final = "history.expire.max-snapshot-age-ms"
 _FIELD_ID: Final = b"PARQUET:field_id"
+
+_UNREADABLE: Final = (ArgumentError, ImportError, NoSuchPropertyException, NotInstalledError, ValueError)
+"""What comes of properties that no catalog can be made of."""
 
 T = TypeVar("T")
 
@@ -324,7 +329,23 @@ class Lake:
     def _opened(self) -> Catalog:
         name = self.job.catalog_connection
         if name is not None:
-            return load_catalog(name, **_files_properties(self.job, self.run), **_said(name, self.run))
+            properties = {**_files_properties(self.job, self.run), **_said(name, self.run)}
+            try:
+                return load_catalog(name, **properties)
+            except DBAPIError:
+                raise
+            except (
+                ArgumentError,
+                ImportError,
+                NoSuchPropertyException,
+                NotInstalledError,
+                ValueError,
+            ) as problem:
+                # Not what they say: that may have a password in it.
+                raise Stop(
+                    f"The extra of connection {name!r} does not say how to reach a catalog, or what it needs"
+                    f" is not installed ({type(problem).__name__}): see how pyiceberg has its catalogs."
+                ) from problem
         if not isinstance(self.store, LocalStore):
             raise Stop(
                 f"{self.job.file} writes a table to {self.job.bucket}, and says no catalog: add"
@@ -490,5 +511,13 @@ def _explained(where: str) -> Iterator[None]:
         raise RetryLater(f"The catalog of {where} could not be asked ({problem}).") from problem
     except FileNotFoundError as problem:
         raise Stop(f"A file of the table at {where} is gone ({problem}): put it back.") from problem
+    except PermissionError as problem:
+        raise Stop(f"The table at {where} may not be read or written ({problem}).") from problem
     except OSError as problem:
         raise RetryLater(f"The table at {where} cannot be read or written ({problem}).") from problem
+    except Exception as problem:
+        if not type(problem).__module__.startswith(("botocore.", "aiobotocore.", "fsspec.")):
+            raise
+        from etl_callables.store_s3_errors import explain  # noqa: PLC0415 (botocore has been imported)
+
+        raise explain(problem, "s3:GetObject", where) from problem

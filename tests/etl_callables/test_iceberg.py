@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from pyiceberg.types import LongType
 
 from etl_callables import extract
 from etl_callables.erasure import Erasure
-from etl_callables.errors import Stop
+from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Subject
 from etl_callables.iceberg import CATALOG
 from etl_callables.loading import load
@@ -442,6 +443,40 @@ def test_a_table_in_s3_has_its_catalog_where_a_connection_says(s3: str, tmp_path
         wrote(replace(ours, catalog_connection=None), range(2), run=run)
     with pytest.raises(Stop, match="There is no connection 'lake'"):
         wrote(ours, range(2), run=a_run(connection={"aws": connections["aws"]}.__getitem__))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"type": "sql"},
+        {"type": "sql", "uri": "hidden-word"},
+        {"type": "sql", "uri": "nothing://me:hidden-word@there/lake"},
+        {"type": "none such"},
+        {"uri": "hidden-word"},
+    ],
+)
+def test_a_connection_that_is_no_catalog_stops_the_run_with_what_to_do(
+    extra: dict[str, str], tmp_path: Path
+) -> None:
+    """What it has in it is not shown."""
+    ours = table_job(tmp_path, catalog_connection="lake")
+    run = a_run(connection={"lake": {"extra": extra}}.__getitem__)
+    with pytest.raises(Stop, match="extra of connection 'lake' does not say how to reach a catalog") as said:
+        wrote(ours, range(2), run=run)
+    assert "hidden-word" not in str(said.value)
+
+
+def test_a_catalog_out_of_reach_is_tried_later(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    ours = table_job(tmp_path, catalog_connection="lake")
+    run = a_run(
+        connection={"lake": {"extra": {"type": "rest", "uri": f"http://127.0.0.1:{port}"}}}.__getitem__
+    )
+    with pytest.raises(RetryLater, match="cannot be read or written"):
+        wrote(ours, range(2), run=run)
 
 
 def test_only_who_has_a_table_imports_pyiceberg() -> None:
