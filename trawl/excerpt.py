@@ -112,6 +112,8 @@ def _cropped_to(line: str, place: int, width: int) -> tuple[str, int]:
 
 def _width(text: str) -> int:
     """Columns of a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(_columns(character) for character in text)
 
 

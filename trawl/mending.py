@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,7 +30,7 @@ _SAME: Final = {"schedule_interval": "schedule", "cron": "schedule", "catchup": 
 _SHORTEST: Final = 4
 """A slip in a shorter word could be one of several words."""
 
-_WORK: Final = 1 << 20
+_WORK: Final = 1 << 18
 """Bytes read again and again to mend one file: enough for hundreds of fixes in a file of a person, and an
 end of a few seconds for what a machine has written."""
 
@@ -80,8 +81,9 @@ def _mended(root: Path, file: str, reader: str, data: bytes) -> tuple[bytes, lis
     problems = _problems(root, file, reader, text)
     work = len(data)
     while work < _WORK:
+        lines = _Lines.of(text)
         for problem in problems:
-            fixed = _fixed(problem, text)
+            fixed = lines.mended(problem)
             if fixed is None:
                 continue
             after = _problems(root, file, reader, fixed[0])
@@ -117,22 +119,34 @@ def _gist(problem: Problem) -> tuple[int, str, str]:
     return problem.line, problem.kind, problem.message
 
 
-def _fixed(problem: Problem, text: str) -> tuple[str, tuple[str, str]] | None:
-    """The text with the problem mended, and its line before and after; None where nothing is certain."""
-    bom = "\ufeff" if text.startswith("\ufeff") else ""
-    pieces = _LINES.split(text.removeprefix("\ufeff"))
-    place = 2 * (problem.line - 1)
-    if place >= len(pieces):
-        return None
-    line = pieces[place]
-    previous = pieces[place - 2] if place else ""
-    mended = _line(problem, line, previous)
-    if mended is None or mended == line:
-        return None
-    if not mended and pieces[max(0, place - 1)] == "\r" and pieces[place + 1 : place + 2] == ["\n"]:
-        return None  # the two ends would be one
-    pieces[place] = mended
-    return bom + "".join(pieces), (line, mended)
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """A text in lines and, between them, their ends; with its byte order mark, if it has one."""
+
+    bom: str
+    pieces: list[str]
+
+    @classmethod
+    def of(cls, text: str) -> _Lines:
+        return cls("\ufeff" if text.startswith("\ufeff") else "", _LINES.split(text.removeprefix("\ufeff")))
+
+    def mended(self, problem: Problem) -> tuple[str, tuple[str, str]] | None:
+        """The text with the problem mended, and its line before and after; None where nothing is certain."""
+        place = 2 * (problem.line - 1)
+        if place >= len(self.pieces):
+            return None
+        line = self.pieces[place]
+        mended = _line(problem, line, self.pieces[place - 2] if place else "")
+        if mended is None or mended == line:
+            return None
+        if (
+            not mended
+            and self.pieces[max(0, place - 1)] == "\r"
+            and self.pieces[place + 1 : place + 2] == ["\n"]
+        ):
+            return None  # the two ends would be one
+        pieces = [*self.pieces[:place], mended, *self.pieces[place + 1 :]]
+        return self.bom + "".join(pieces), (line, mended)
 
 
 def _line(problem: Problem, line: str, previous: str) -> str | None:
