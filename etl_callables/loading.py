@@ -168,6 +168,7 @@ def _manifest(
         job=job.id,
         job_file=job.file,
         job_digest=job.digest,
+        values=dict(job.values),
         source=done.source,
         via=done.via,
         provider=done.provider,
@@ -275,10 +276,12 @@ def _needed(store: Store, staged: Iterable[str]) -> set[str]:
 def _summary(manifest: Manifest, *, same: bool) -> str:
     """What happened, in a line for a person."""
     posts = f"{manifest.counts.kept:,} posts"
+    url, table = manifest.object.url, manifest.table
+    where = url if table is None else f"the table {table.name}, as {url}"
     if same:
-        return f"{manifest.object.url} holds these {posts} already; not written again."
+        return f"{url} holds these {posts} already; not written again."
     if manifest.replaced:
         was = manifest.replaced
         old = "unknown posts" if was.posts is None else f"{was.posts:,} posts"
-        return f"Wrote {posts} to {manifest.object.url}, in place of {old} ({was.size:,} bytes)."
-    return f"Wrote {posts} to {manifest.object.url} ({manifest.object.size:,} bytes)."
+        return f"Wrote {posts} to {where}, in place of {old} ({was.size:,} bytes)."
+    return f"Wrote {posts} to {where} ({manifest.object.size:,} bytes)."

@@ -160,6 +160,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     per: str = "run"
+    values: dict[str, Any] = {}
     cost: Cost | None = None
     privacy: Applied | None = None
     quality: Quality | None = None

@@ -21,9 +21,11 @@ from etl_callables import raw
 from etl_callables.errors import Stop
 from etl_callables.loading import load
 from etl_callables.manifest import Manifest, encode, json_schema, list_manifests, manifest_key, read_manifest
+from etl_callables.restoration import restore
 from etl_callables.run import object_key, prefix
 from etl_callables.store import Store, open_store, store_at
 from etl_callables.transformation import transform
+from etl_callables.verification import verify
 from schemas.job import Job
 from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
@@ -262,6 +264,40 @@ def test_a_damaged_manifest_is_said_to_be(tmp_path: Path) -> None:
     store.write(manifest_key(folder), text)
     with pytest.raises(Stop, match="written by another Trawl"):
         read_manifest(store, folder)
+
+
+def test_the_manifest_has_the_job_as_it_was(tmp_path: Path) -> None:
+    """Whoever finds the object years later knows what was asked for, whatever the file says by then."""
+    values = {"source": "archive", "tags": ["a", "b"], "date_range.since": "2021-07-05", "limit": 5}
+    ours = job(tmp_path, values=values)
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 4)))
+    manifest = read_manifest(open_store(ours, a_run()), prefix(ours, WINDOW, a_run()))
+    assert manifest is not None
+    assert manifest.values == values
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-3), timedelta(hours=-1), timedelta(days=40)])
+def test_a_clock_that_jumps_loses_nothing(tmp_path: Path, jump: timedelta) -> None:
+    """Between an extract that was killed and its retry, and between that and the run after it."""
+    ours = job(tmp_path)
+    write_pages(
+        open_store(ours, a_run()),
+        prefix(ours, WINDOW, a_run()),
+        raw.new_attempt(NEXT_DAY),
+        [tweets(range(1, 3))],
+        "a run that was killed",
+    )
+    for number, count in enumerate((4, 6, 6)):
+        run = a_run(now=lambda number=number: NEXT_DAY + (number + 1) * jump)
+        load(ours, WINDOW, run, staged(ours, range(1, count), run))
+        store = open_store(ours, run)
+        assert agrees(store, ours).counts.kept == count - 1
+    later = NEXT_DAY + timedelta(days=400)
+    findings = verify(store, later).findings
+    assert {finding.kind for finding in findings} <= {"orphaned"}
+    restore(store, findings, {ours.id: ours}, a_run(now=lambda: later))
+    assert verify(store, later).findings == ()
+    assert agrees(store, ours).counts.kept == 5
 
 
 # --- Several at once, and none that lives ----------------------------------------------------------
