@@ -57,7 +57,7 @@ from schemas.key import WINDOW_COLUMN
 from schemas.window import Window
 
 CATALOG: Final = f"{STATE}/catalog.sqlite"
-"""The catalog of a local bucket, inside it: bucket and catalog are moved and kept together."""
+"""The catalog of a local bucket, inside it: who has the one has the other."""
 
 _NAME: Final = "trawl"
 _OWNER: Final = "trawl.job"
