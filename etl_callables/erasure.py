@@ -141,6 +141,7 @@ class Erasure:
                 self._make_again(manifest)
             else:
                 problem = self._filter(folder, manifest)
+            self._keep_age(folder, manifest)
         if not whole:
             self._drop_pages(folder)
         leftovers = [*self.store.list(f"{folder}/staged"), *self.store.list(f"{folder}/{REJECTED}")]
@@ -172,6 +173,12 @@ class Erasure:
         job, window, run = self._of(manifest)
         load(job, window, run, transform(job, window, run, {"raw": manifest.raw.done}))
         forget_history(job, self.store, run)
+
+    def _keep_age(self, folder: str, before: Manifest) -> None:
+        """What is written anew is as old as it was: to forget somebody keeps the others no longer."""
+        latest = read_manifest(self.store, folder)
+        if latest is not None and latest.attempt != before.attempt:
+            write_manifest(self.store, folder, msgspec.structs.replace(latest, finished=before.finished))
 
     def _of(self, manifest: Manifest) -> tuple[Job, Window, Run]:
         """What wrote an object. Nothing is expected of it: that it has fewer posts now is no surprise."""

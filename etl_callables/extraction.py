@@ -57,6 +57,10 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     memory stays flat. `source` stands in for the one that the job names, for whoever writes one.
     Raises RetryLater and Stop.
     """
+    if job.pseudonymise is not None:
+        from etl_callables.privacy import privacy  # noqa: PLC0415 - brings pyarrow, which few jobs need here
+
+        privacy(job, run)  # without its key nothing is asked for, which would lie there as it came
     source = source or source_for(job.source, job.via)
     started = run.now()
     store, attempt = open_store(job, run), raw.new_attempt(started)

@@ -225,7 +225,7 @@ def _reject(store: Store, folder: str, key: str, staged: Staged, described: Call
     return Stop(
         f"This run is not as expected: {'; '.join(breaches)}. Its posts are kept at {manifest.object.url},"
         f" and {store.url(key)} is as it was. To take them as they are, correct `quality` in"
-        f" {manifest.job_file} and clear the load task."
+        f" {manifest.job_file} and clear the load task, or run it again."
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from etl_callables.cost import Cost
 from etl_callables.errors import Stop
-from etl_callables.run import STATE
+from etl_callables.run import REJECTED, STATE
 from etl_callables.store import Missing, Store
 
 VERSION: Final = 1
@@ -170,6 +170,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
 
 
+def is_rejected(manifest: Manifest) -> bool:
+    """Whether it describes posts that are not as their job expects, and that are not published."""
+    return f"/{REJECTED}/" in manifest.object.key
+
+
 def json_schema() -> dict[str, Any]:
     """What `schemas/manifest.schema.json` holds: closed objects, in which everything is always there."""
     schema = msgspec.json.schema(Manifest)
@@ -227,12 +232,13 @@ def read_manifest(store: Store, prefix: str) -> Manifest | None:
     return manifest
 
 
-def list_manifests(store: Store, job_id: str) -> Iterator[Manifest]:
-    """The manifests of a job, by window and variant."""
+def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iterator[Manifest]:
+    """The manifests of a job, by window and variant; with `rejected`, those of rejected posts too."""
     folder = f"{STATE}/{job_id}"
     for entry in store.list(folder):
         place, _, name = entry.key.rpartition("/")
-        if name == "manifest.json" and place.count("/") == folder.count("/") + 1:
+        depth = place.count("/") - folder.count("/") - (rejected and place.endswith(f"/{REJECTED}"))
+        if name == "manifest.json" and depth == 1:
             manifest = read_manifest(store, place)
             if manifest is not None:  # deleted since it was listed
                 yield manifest

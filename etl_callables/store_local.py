@@ -135,15 +135,16 @@ def _publish(path: Path, fill: Callable[[BinaryIO], None]) -> str:
     """
     with _explained(path, "write"):
         for _ in range(5):
-            _make_folder(path.parent)
             try:
+                _make_folder(path.parent)
                 part, out = _create_part(path.parent)
                 break
             except FileNotFoundError:  # another process removed the folder it had just emptied
                 continue
         else:
             raise RetryLater(
-                f"The folder {path.parent} vanishes while it is written to. Nothing was published."
+                f"The folder {path.parent} cannot be made, or vanishes while it is written to."
+                " Nothing was published."
             )
         try:
             with out:

@@ -36,6 +36,10 @@ def job_path(job_id: str, pipelines: Path) -> Path | None:
     return None
 
 
+RESERVED: Final = frozenset({"trawl.maintenance"})
+"""Names of DAGs that are there without a file; a job of such a name would take their place."""
+
+
 def job_id_of(file: str, root: str) -> tuple[str, list[Fault]]:
     """The job's id, and what is wrong with the names it comes from."""
     stem, suffix = os.path.splitext(file)  # noqa: PTH122  hot path
@@ -46,6 +50,9 @@ def job_id_of(file: str, root: str) -> tuple[str, list[Fault]]:
             message = f'"{part}" in the name of this file has more than letters, digits, _ and -'
             faults.append(Fault(message, "bad-name", "rename it; the job is called by it", place=_TOP))
     job_id = ".".join(parts)
+    if job_id in RESERVED:
+        message = f"{job_id} is the name of a DAG of Trawl's own"
+        faults.append(Fault(message, "bad-name", "rename the file", place=_TOP))
     if len(job_id) > _MAX_ID:
         message = f"the job's name is {len(job_id)} characters long; {_MAX_ID} is the most"
         faults.append(Fault(message, "bad-name", "shorten the names of its folders", place=_TOP))

@@ -12,7 +12,7 @@ import click
 from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Kind, Subject
-from etl_callables.run import Run
+from etl_callables.run import STATE, Run
 from etl_callables.store import open_store
 from trawl.connections import connections
 from trawl.maintenance import jobs_named
@@ -35,6 +35,7 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         found.append((erasure, traces))
         for trace in traces:
             click.echo(f"{_window(trace)} of {job.id}: {_counted(trace.posts, 'post')}")
+    problems += [] if names else _left_behind([erasure for erasure, _ in found])
     posts = sum(trace.posts for _, traces in found for trace in traces)
     windows = sum(len(traces) for _, traces in found)
     click.echo(f"{_counted(posts, 'post')} in {_counted(windows, 'window')}.", err=True)
@@ -44,6 +45,22 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         return 1 if problems else 0
     problems += _erased(found)
     return 1 if problems else 0
+
+
+def _left_behind(erasures: Iterable[Erasure]) -> list[str]:
+    """Records of jobs that are not here, in the buckets of those that are: nobody knows what they wrote."""
+    here = {erasure.job.id for erasure in erasures}
+    buckets = {erasure.store.url(STATE): erasure.store for erasure in erasures}
+    said = []
+    for url, store in sorted(buckets.items()):
+        there = {entry.key.split("/")[1] for entry in store.list(STATE) if entry.key.count("/") > 1}
+        gone = sorted(there - here - {"doctor"})
+        if gone:
+            said.append(
+                f"{url} has records of jobs that are not here ({', '.join(gone)}), which were not looked"
+                " through: put their files back and say this again, or delete what they wrote"
+            )
+    return said
 
 
 def _erased(found: Iterable[tuple[Erasure, list[Trace]]]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from etl_callables.cost import dollars, total
-from etl_callables.manifest import Manifest
+from etl_callables.manifest import Manifest, is_rejected
 from schemas.counting import fires_between
 from schemas.job import Job
 from schemas.window import Window
@@ -128,7 +128,8 @@ def _cells(line: Line, place: tzinfo) -> _Cells:
 def _alarm(manifest: Manifest) -> str:
     """Why a run ended early, and what is not as its job expects."""
     breaches = manifest.quality.breaches if manifest.quality else ()
-    said = [f"truncated: {printable(manifest.truncated)}"] if manifest.truncated else []
+    said = ["rejected"] if is_rejected(manifest) else []
+    said += [f"truncated: {printable(manifest.truncated)}"] if manifest.truncated else []
     return "; ".join([*said, *map(printable, breaches)])
 
 
@@ -168,14 +169,17 @@ def _posts(count: str) -> str:
 
 def _sum(lines: Sequence[Line]) -> str:
     manifests = [line for line in lines if isinstance(line, Manifest)]
-    own = [manifest for manifest in manifests if not manifest.variant]
+    refused = sum(map(is_rejected, manifests))
+    published = [manifest for manifest in manifests if not is_rejected(manifest)]
+    own = [manifest for manifest in published if not manifest.variant]
     early = sum(manifest.truncated is not None for manifest in own)
     missing = sum(line.runs for line in lines if isinstance(line, Gap))
     cost = total(manifest.cost for manifest in manifests)
     text = f"{_runs(len(own))}, {_posts(f'{sum(manifest.counts.kept for manifest in own):,}')}"
     text += f", {early:,} truncated" if early else ""
     text += f", {missing:,} missing" if missing else ""
-    by_hand = len(manifests) - len(own)
+    text += f", {refused:,} rejected" if refused else ""
+    by_hand = len(published) - len(own)
     text += f"; {_runs(by_hand)} by hand beside them" if by_hand else ""
     return f"{text}; {dollars(cost.usd)} in all" if cost else text
 
@@ -224,6 +228,7 @@ def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
             "variant": line.variant,
             "posts": line.counts.kept,
             "truncated": line.truncated,
+            "rejected": is_rejected(line),
             "breaches": list(line.quality.breaches) if line.quality else [],
             "cost": line.cost.usd if line.cost else None,
             "seconds": round((line.finished - line.started).total_seconds(), 3),

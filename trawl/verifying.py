@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from etl_callables.errors import RetryLater, Stop
 from etl_callables.publishing import shown_by_tables
 from etl_callables.restoration import Repair, restore
 from etl_callables.run import Run
@@ -132,11 +133,20 @@ def verify_named(
         wanted = targets(names, here, connection)
         with _shown() as progress:
             run = Run(connection=connections(here))
-            found = [verified(target, run, progress, repair=repair) for target in wanted]
+            found: list[Verified] = []
+            problems: list[str] = []  # a bucket that cannot be read keeps no other from it
+            for target in wanted:
+                try:
+                    found.append(verified(target, run, progress, repair=repair))
+                except (RetryLater, Stop) as problem:
+                    problems.append(str(problem))
     except (NoSuchJob, NothingToVerify) as error:
         raise click.ClickException(str(error)) from None
+    if not found:
+        raise click.ClickException("; ".join(problems))
     text = as_json(found) if as_format == "json" else "\n".join(lines(found))
-    return text, summary(found), any(one.wrong for one in found)
+    said = "\n".join([*(f"Error: {problem}" for problem in problems), summary(found)])
+    return text, said, bool(problems) or any(one.wrong for one in found)
 
 
 @contextmanager

@@ -80,6 +80,7 @@ def test_somebody_is_out_of_the_object_and_out_of_the_raw_pages(tmp_path: Path, 
     for word in ("of ada", "Ada_L", "Lovelace", "4711"):
         assert word not in left, word
     after = manifest_of(ours)
+    assert (after.started, after.finished) == (before.started, before.finished)
     assert (after.counts.kept, after.counts.fetched) == (2, 2)
     assert after.replaced is not None
     assert after.replaced.sha256 == before.object.sha256

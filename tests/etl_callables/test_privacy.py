@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from etl_callables import load, transform
 from etl_callables.errors import Stop
+from etl_callables.extraction import extract
 from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.post import FIELDS
 from etl_callables.privacy import Names
@@ -285,6 +286,19 @@ def test_without_a_good_key_nothing_is_written(tmp_path: Path, password: str | N
     assert not list(tmp_path.rglob("*.parquet"))
     if password:
         assert password not in str(caught.value)
+
+
+def test_without_a_key_nobody_is_asked_for_anything(tmp_path: Path) -> None:
+    """What was fetched would lie there as it came, for nobody to turn into anything."""
+
+    class Asked:
+        @staticmethod
+        def pages(*_: Any) -> Any:
+            pytest.fail("it was asked")
+
+    with pytest.raises(Stop, match="There is no connection pseudonyms"):
+        extract(hiding(tmp_path, "author"), WINDOW, run_with(None), source=Asked())  # type: ignore[arg-type]
+    assert list(tmp_path.rglob("*")) == []
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

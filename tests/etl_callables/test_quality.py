@@ -164,7 +164,7 @@ def test_a_run_that_is_not_as_expected_fails_and_keeps_its_posts_beside_the_key(
     assert str(caught.value) == (
         "This run is not as expected: 2 posts, where at least 3 are expected (min_posts). Its posts are kept"
         f" at {place.as_uri()}, and {key.as_uri()} is as it was. To take them as they are, correct `quality`"
-        " in pipelines/team/posts.yaml and clear the load task."
+        " in pipelines/team/posts.yaml and clear the load task, or run it again."
     )
     assert not key.exists()
     assert read_posts(place.as_uri()).num_rows == 2

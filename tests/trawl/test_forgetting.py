@@ -98,6 +98,15 @@ def test_a_bucket_that_cannot_be_reached_is_named_and_keeps_no_other(project: Pa
     assert ids(project, "one") == ["102", "104"]
 
 
+def test_records_of_a_job_that_is_gone_are_named(project: Path) -> None:
+    """Its file says what its columns are and which key it has; without it nobody knows."""
+    (project / "pipelines" / "two.yaml").unlink()
+    result = run("--author", "ada_l", "--yes")
+    assert result.exit_code == 1
+    assert "has records of jobs that are not here (two), which were not looked through" in result.stderr
+    assert ids(project, "one") == ["102", "104"]
+
+
 def test_somebody_who_is_nowhere_yet_is_kept_out_of_later_runs(project: Path) -> None:
     result = run("--author", "carol", "--yes")
     assert (result.exit_code, result.stdout) == (0, "")

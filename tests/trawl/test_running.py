@@ -125,6 +125,16 @@ def test_a_window_of_ones_own_leaves_the_jobs_objects_alone(project: Path) -> No
     assert not (project / "bucket" / "examples").exists()
 
 
+def test_a_job_whose_object_is_another_ones_is_not_run(project: Path) -> None:
+    """As Airflow does not: it would write over it."""
+    folder = project / "pipelines" / "examples"
+    text = (folder / "covid_archive.yaml").read_text().replace("{job}", "examples/covid_archive")
+    (folder / "zz.yaml").write_text(text)
+    result = invoke("examples.zz", "--start", "2021-07-05")
+    assert (result.exit_code, "[same-object]" in result.stdout) == (1, True)
+    assert not (project / "bucket").exists()
+
+
 def test_a_range_that_is_over_is_nothing_to_do(project: Path) -> None:
     result = invoke("examples.covid_archive")
     assert (result.exit_code, result.stdout) == (0, ""), project

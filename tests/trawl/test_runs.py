@@ -196,6 +196,7 @@ def test_tools_get_the_same() -> None:
         "variant": "",
         "posts": 150,
         "truncated": None,
+        "rejected": False,
         "breaches": [],
         "cost": 0.75,
         "seconds": 90.0,
@@ -209,6 +210,17 @@ def test_what_is_not_as_expected_stands_beside_its_run() -> None:
     assert "2021-07-05      2" in sheet(job(), lines, "s3://b")
     assert sheet(job(), lines, "s3://b").count("2 posts, where …") == 1
     assert json.loads(as_json(lines))[0]["breaches"] == ["2 posts, where …"]
+
+
+def test_a_rejected_run_is_among_the_runs_and_not_among_the_posts() -> None:
+    quality = Quality(breaches=("4 posts, where …",), measured=None, earlier=(), silent=0)
+    good, bad = manifest(utc(2021, 7, 5), 9), manifest(utc(2021, 7, 6), 4)
+    place = msgspec.structs.replace(bad.object, key="_trawl/a/w/rejected/a.csv")
+    bad = msgspec.structs.replace(bad, quality=quality, object=place)
+    text = click.unstyle(sheet(job(), lines_of(job(), [good, bad]), "s3://b"))
+    assert "rejected; 4 posts, where …" in text
+    assert "1 run, 9 posts, 1 rejected" in text
+    assert [line["rejected"] for line in json.loads(as_json(lines_of(job(), [good, bad])))] == [False, True]
 
 
 @pytest.fixture

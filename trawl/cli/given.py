@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from schemas.job import Job
+    from schemas.problem import Problem
 
 _PIPE = 160
 
@@ -56,8 +57,11 @@ def pipelines_folder() -> Path:
     return project() / PIPELINES
 
 
-def job_named(name: str) -> Job:
-    """The job of a name or file; where it has problems they are printed, and the command ends with 1."""
+def job_named(name: str, *, among_all: bool = False) -> Job:
+    """The job of a name or file; where it has problems they are printed, and the command ends with 1.
+
+    With `among_all`, what is wrong between files is a problem too: an object of two jobs.
+    """
     from schemas.job import Job
     from trawl.showing import NoSuchJob, find
 
@@ -66,11 +70,22 @@ def job_named(name: str) -> Job:
     except NoSuchJob as error:
         raise click.ClickException(str(error)) from None
     if isinstance(found, Job):
-        return found
+        beside = _beside(found) if among_all else ()
+        if not beside:
+            return found
+        found = beside
     from trawl.checking import printed
 
     click.echo(printed(found, text_width()), color=colour())
     raise click.exceptions.Exit(1)
+
+
+def _beside(job: Job) -> tuple[Problem, ...]:
+    """What is wrong with a job that has nothing wrong in itself: another one writes its object."""
+    from schemas.reading import read_jobs
+
+    reading = read_jobs(Path(job.root, job.file).parents[job.file.count("/") - 1])
+    return tuple(problem for problem in reading.problems if problem.path == job.file)
 
 
 @contextmanager

@@ -182,7 +182,7 @@ def run(context: click.Context, job: str, start: str | None, end: str | None) ->
     """
     from etl_callables.errors import NothingToDo
 
-    found = job_named(job)
+    found = job_named(job, among_all=True)
     try:
         with explained():
             from trawl.running import run_job
@@ -223,7 +223,7 @@ def runs(job: str, last: int, as_format: str) -> None:
         from trawl.connections import connections
 
         store = open_store(found, Run(connection=connections(Path(found.root))))
-        lines = lines_of(found, list_manifests(store, found.id), last)
+        lines = lines_of(found, list_manifests(store, found.id, rejected=True), last)
     text = as_json(lines) if as_format == "json" else sheet(found, lines, found.bucket, terminal_columns())
     click.echo(text, color=colour())
 
