@@ -89,3 +89,15 @@ def test_where_the_project_is_here_it_is_named_shortly(team: Path, monkeypatch: 
     assert project() == Path()
     monkeypatch.chdir(team)
     assert project() == team.parents[1]
+
+
+def test_outside_of_git_only_the_project_around_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of that name somewhere above may be anybody's."""
+    for folder in ("pipelines/team", "notes"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "notes")
+    assert project() == Path()
+    monkeypatch.chdir(tmp_path / "pipelines" / "team")
+    assert project() == tmp_path
