@@ -132,6 +132,7 @@ def test_the_audit_says_how_much_and_when_and_not_whose(tmp_path: Path) -> None:
     text = (tmp_path / "_trawl" / ours.id / "forgotten.json").read_text()
     assert "ada_l" not in text.casefold()  # `ada` alone may be in a digest
     assert "lovelace" not in text.casefold()
+    assert "47110008154711" not in text
     assert found.digest(Subject("author", "ADA_L")) == entry.digest
     assert noted(open_store(ours, a_run()), job(tmp_path / "other"), [OF_ADA], NEXT_DAY).salt == found.salt
     assert noted(open_store(job(tmp_path / "b"), a_run()), ours, [OF_ADA], NEXT_DAY).salt != found.salt
