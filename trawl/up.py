@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,6 +29,8 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 20.0
 """Seconds that a service gets to end by itself before its whole process group is killed."""
+AGAIN = 3
+"""How often one service is started again that ended by itself."""
 
 
 class CannotStart(Exception):  # noqa: N818 (read as a sentence by the command line)
@@ -74,18 +77,22 @@ def airflow(
         password(home)
         services: dict[str, subprocess.Popen[bytes]] = {}
         stack.callback(stop, services)
-        for name, arguments in SERVICES.items():
-            out = stack.enter_context((logs / f"{name}.log").open("ab"))
-            services[name] = subprocess.Popen(  # noqa: S603 (our own virtual environment's command)
-                [sys.executable, "-m", "airflow", *arguments],
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                # A group of its own: Ctrl-C reaches us alone, and we can end all that it started.
-                start_new_session=True,
-            )
+        for name in SERVICES:
+            services[name] = _started(name, env, logs)
         yield services
+
+
+def _started(name: str, env: Mapping[str, str], logs: Path) -> subprocess.Popen[bytes]:
+    with (logs / f"{name}.log").open("ab") as out:
+        return subprocess.Popen(  # noqa: S603 (our own virtual environment's command)
+            [sys.executable, "-m", "airflow", *SERVICES[name]],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            # A group of its own: Ctrl-C reaches us alone, and we can end all that it started.
+            start_new_session=True,
+        )
 
 
 def stop(services: Mapping[str, subprocess.Popen[bytes]]) -> None:
@@ -183,11 +190,32 @@ def up(root: Path, port: int) -> None:
                     )
                 time.sleep(0.5)
             print(_banner(root, home, port), flush=True)  # noqa: T201
-            while not (name := died(services)):
-                time.sleep(1)
-            raise CannotStart(f"Airflow's {name} ended by itself; see {home / 'logs' / name}.log")
+            _keep_up(services, environment(root, home, port), home / "logs")
     except KeyboardInterrupt:
         return
+    finally:
+        # Whoever is impatient may press Ctrl-C while Python ends, which has let go of our handlers by then.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+
+
+def _keep_up(services: dict[str, subprocess.Popen[bytes]], env: Mapping[str, str], logs: Path) -> None:
+    """Start what ends by itself again: Airflow 3.3's scheduler does now and then, SQLite being busy.
+
+    Raises CannotStart for a service that ends more than AGAIN times.
+    """
+    ended: Counter[str] = Counter()
+    while True:
+        time.sleep(1)
+        if not (name := died(services)):
+            continue
+        ended[name] += 1
+        said = f"Airflow's {name} ended by itself; see {logs / name}.log"
+        if ended[name] > AGAIN:
+            raise CannotStart(said)
+        # What it had started goes too: its tasks are told lost by their heartbeat and tried again.
+        _signal(services[name], signal.SIGKILL)
+        services[name] = _started(name, env, logs)
+        print(f"{said}. It is started again.", flush=True)  # noqa: T201
 
 
 @contextlib.contextmanager
