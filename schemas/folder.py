@@ -81,5 +81,10 @@ def job_files(folder: str, name: str, problems: list[Problem]) -> Iterator[str]:
         elif entry.is_dir():
             message = "this folder is a link, and jobs behind links are not read"
             problems.append(Problem(inner, 1, 1, message, "linked-folder", "move the folder here"))
-        elif suffix in SUFFIXES and stem != DEFAULTS:
-            yield inner
+        elif suffix in SUFFIXES:
+            if stem != DEFAULTS:
+                yield inner
+        elif suffix.lower() in SUFFIXES:
+            message = f"this file ends in {suffix}, so that it is no job"
+            hint = f"rename it to {stem}{suffix.lower()}"
+            problems.append(Problem(inner, 1, 1, message, "bad-name", hint))

@@ -22,8 +22,10 @@ from schemas.problem import Problem
 from schemas.tree import MAX_BYTES, Tree, read_tree
 from schemas.words import printable
 
-__all__ = ["Reading", "job_path", "read_job", "read_jobs", "read_some"]
+__all__ = ["Reading", "essential", "job_path", "read_job", "read_jobs", "read_some"]
 
+_BAD_DEFAULTS: Final = "bad-defaults"
+_DEFAULTS: Final = tuple(f"{DEFAULTS}{suffix}" for suffix in SUFFIXES)
 _BUILT_IN: Final = Origin()
 _TOP: Final = Place(1, 1)
 
@@ -65,6 +67,18 @@ def read_some(paths: Iterable[Path], root: Path, instead: Mapping[str, bytes] | 
     base = os.path.abspath(root)  # noqa: PTH100  as read_job
     names = sorted({os.path.relpath(os.path.abspath(path), base) for path in paths})  # noqa: PTH100
     return _read_all(base, names, [], instead)
+
+
+def essential(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], int]:
+    """Problems for a person: a defaults file's once, and not again for every job that it reaches.
+
+    Also how many jobs' files these are, which are judged for the rest when the defaults are mended.
+    """
+    known = tuple(problems)
+    folders = {path[0] for problem in known if (path := os.path.split(problem.path))[1] in _DEFAULTS}
+    reached = tuple(f"{folder}{os.sep}" if folder else "" for folder in folders)
+    again = {one for one in known if one.kind == _BAD_DEFAULTS and one.path.startswith(reached)}
+    return tuple(one for one in known if one not in again), len({one.path for one in again})
 
 
 def _read_all(
@@ -122,7 +136,7 @@ class _Reader:
         if bad:
             # What the job takes from them is unknown, so only what it says itself can be judged.
             message = f"the defaults in {bad[0]} have problems of their own"
-            faults.append(Fault(message, "bad-defaults", "mend them first", place=_TOP))
+            faults.append(Fault(message, _BAD_DEFAULTS, "mend them first", place=_TOP))
             defaults = ()
         layers = lay((own, *defaults))
         if not own.tree.whole:
@@ -162,7 +176,7 @@ class _Reader:
         return tuple(layers)
 
     def _read_defaults(self, folder: str) -> Layer | None:
-        names = [f"{folder}/{DEFAULTS}{suffix}" for suffix in SUFFIXES]
+        names = [f"{folder}/{name}" for name in _DEFAULTS]
         there = [name for name in names if os.path.lexists(os.path.join(self._root, name))]  # noqa: PTH118
         if not there:
             return None

@@ -12,7 +12,7 @@ import click
 
 from schemas.folder import DEFAULTS, SUFFIXES, job_files
 from schemas.problem import Problem
-from schemas.reading import Reading, read_jobs, read_some
+from schemas.reading import Reading, essential, read_jobs, read_some
 from schemas.tree import MAX_BYTES
 from trawl.absent import notes
 from trawl.excerpt import excerpt, lines_of, token_at
@@ -126,7 +126,8 @@ def report(reading: Reading, as_format: str, width: int) -> tuple[str, str]:
 
         return FORMS[as_format](shown, texts.length), ""
     beside = notes(reading.jobs, os.getcwd())  # noqa: PTH109  text in and out
-    return "\n".join(texts.lines(shown.problems, width)), "\n".join((*beside, summary(reading)))
+    lines = texts.lines(essential(shown.problems)[0], width)
+    return "\n".join(lines), "\n".join((*beside, summary(reading)))
 
 
 def printed(problems: Iterable[Problem], width: int) -> str:
@@ -140,9 +141,12 @@ def summary(reading: Reading) -> str:
     files = _count(reading.files, "job file")
     if not reading.problems:
         return f"{files}, no problems"
-    bad = _count(len({problem.path for problem in reading.problems}), "file")
-    count = _count(len(reading.problems), "problem")
-    return f"{count} in {bad}; {files} read"
+    shown, held = essential(reading.problems)
+    bad = _count(len({problem.path for problem in shown}), "file")
+    count = _count(len(shown), "problem")
+    some = "" if held == reading.files else f"{held:,} of them "
+    part = f", {some}in part: the defaults are to be mended first" if held else ""
+    return f"{count} in {bad}; {files} read{part}"
 
 
 _AT_THE_TOP: Final = frozenset({"syntax", "tab", "not-a-mapping", "control-character", "duplicate-key"})

@@ -18,7 +18,7 @@ from dagfactory.dagbuilder import DagBuilder
 
 from schemas.job import Job
 from schemas.problem import Problem
-from schemas.reading import job_path, read_job, read_jobs
+from schemas.reading import essential, job_path, read_job, read_jobs
 from trawl.asset import asset_of
 from trawl.page import page
 from trawl.request import EPOCH, runs_at_once
@@ -41,7 +41,10 @@ class InvalidScrapeJobs(Exception):  # noqa: N818 (Airflow shows the name: it sh
     """The problems of all invalid job files, a line each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__("\n" + "\n".join(map(str, problems)))
+        shown, held = essential(problems)
+        files = "1 job file waits" if held == 1 else f"{held:,} job files wait"
+        rest = (f"{files} for defaults to be mended.",) if held else ()
+        super().__init__("\n".join(("", *map(str, shown), *rest)))
 
 
 def dags(pipelines: Path, build: Callable[[Job], DAG] | None = None) -> dict[str, DAG]:

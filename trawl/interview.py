@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,22 +94,36 @@ def _mended(said: dict[str, Any], problem: Problem, text: str, pipelines: Path) 
     if name == "options" and problem.kind == "missing-key":
         required = _required_options(said["source"])
         said["options"] = {}
-        answers = [_ask(said, f"options.{option}", "") for option in required]
-        return bool(required) and all(answers)
-    if problem.kind != "missing-key":
-        click.echo(f"{problem.message}{'; ' if problem.hint else ''}{problem.hint}", err=True)
+        for option in required:
+            _ask(said, f"options.{option}", "", needed=True)
+        return bool(required)
     if problem.kind == "no-subject":
-        name = _chosen(problem.hint)
+        name = _chosen(problem.hint, said["source"])
+    elif problem.kind != "missing-key":
+        click.echo(f"{problem.message}{'; ' if problem.hint else ''}{problem.hint}", err=True)
     if name is None:
         return False
-    return _ask(said, name, _usual(name, pipelines) if problem.kind == "missing-key" else None)
+    _ask(said, name, _usual(name, pipelines) if problem.kind == "missing-key" else None, needed=True)
+    return True
 
 
-def _chosen(hint: str) -> str | None:
+def _chosen(hint: str, source: str) -> str | None:
     """Which of the fields that a hint names somebody wants to fill."""
     options = [f"options.{name}" for name in re.findall(r"options: \{([a-z]+): …\}", hint)]
-    names = (["query"] if '"query: …"' in hint else []) + options
-    return str(click.prompt("Which", type=click.Choice(names))) if names else None
+    names = {
+        name.removeprefix("options."): name for name in (["query"] if '"query: …"' in hint else []) + options
+    }
+    if len(names) > 1:
+        click.echo(f"What to scrape from {source}? One of:")
+        for shown, name in names.items():
+            click.echo(f"  {shown:<12} {_in_a_sentence(_described(name, source))}")
+        return names[click.prompt("Which", type=click.Choice(list(names)), show_choices=False)]
+    return next(iter(names.values()), None)
+
+
+def _in_a_sentence(field: Mapping[str, Any]) -> str:
+    """The beginning of what the schema says of a field."""
+    return str(field.get("description", "")).partition(". ")[0].rstrip(".")
 
 
 def _required_options(source: str) -> list[str]:
@@ -135,22 +150,24 @@ def _field_at(text: str, line: int) -> str | None:
     return None
 
 
-def _ask(said: dict[str, Any], name: str, suggestion: str | None) -> bool:
-    """Ask for one field; an empty answer leaves it out."""
+def _ask(said: dict[str, Any], name: str, suggestion: str | None, *, needed: bool = False) -> None:
+    """Ask for one field; an empty answer leaves it out, and is asked again where the field is `needed`."""
     field = _described(name, said.get("source"))
     example = next(iter(field.get("examples", ())), None)
     hint = f" (such as {example})" if example is not None and not suggestion else ""
     answer = click.prompt(
-        f"{field.get('title', name)}{hint}", default=suggestion or "", show_default=bool(suggestion)
+        f"{field.get('title', name)}{hint}",
+        # Without a default an empty answer is asked again.
+        default=suggestion or (None if needed else ""),
+        show_default=bool(suggestion),
     )
     head, _, tail = name.partition(".")
     if not answer:
-        return False
+        return
     if tail:
         said.setdefault(head, {})[tail] = value_of(answer)
     else:
         said[head] = answer if field.get("type") == "string" else value_of(answer)
-    return True
 
 
 def _described(name: str, source: str | None) -> dict[str, Any]:

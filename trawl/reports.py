@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from schemas.problem import Problem
-from schemas.reading import Reading
+from schemas.reading import Reading, essential
 
 _SARIF: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -32,9 +32,10 @@ def _plain(problem: Problem) -> dict[str, str | int]:
 def as_github(reading: Reading, length: Length) -> str:
     """Workflow commands, a line each, which GitHub shows at the lines of a change.
 
-    Paths are below GITHUB_WORKSPACE where there is one, as GitHub wants them.
+    Paths are below GITHUB_WORKSPACE where there is one, as GitHub wants them. It shows ten of a step, so
+    what defaults have is not said again for each of their jobs.
     """
-    return "\n".join(_command(problem, length(problem)) for problem in reading.problems)
+    return "\n".join(_command(problem, length(problem)) for problem in essential(reading.problems)[0])
 
 
 def _command(problem: Problem, length: int) -> str:

@@ -32,7 +32,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(project: Path, text: str, name: str = "a") -> None:
-    (project / "pipelines" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    path = project / "pipelines" / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def check(*arguments: str) -> Result:
@@ -118,6 +120,33 @@ def test_every_bad_file_is_shown_with_its_line(project: Path, case: Path) -> Non
     for problem in reading.problems:
         if (problem.line, problem.column) != (1, 1) and "not shown" not in text:
             assert f"{problem.line:>4} | " in text
+
+
+def test_what_defaults_have_is_told_once_whatever_many_jobs_they_reach(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub shows ten of a step; tools that read all get all."""
+    for number in range(30):
+        write(project, JOB, f"job_{number}")
+    write(project, "limit: 0\n", "defaults")
+    write(project, JOB + "limit: -1\n", "team/wrong")
+    place = "pipelines/defaults.yaml:1:8: "
+    for target in ("pipelines", "."):
+        found = check(target)
+        assert [line for line in found.stdout.splitlines() if " | " not in line] == [
+            f'{place}"limit" must be at least 1, not 0 [out-of-range]',
+            'pipelines/team/wrong.yaml:5:8: "limit" must be at least 1, not -1 [out-of-range]',
+        ]
+        assert found.stderr == (
+            "2 problems in 2 files; 31 job files read, in part: the defaults are to be mended first\n"
+        )
+    assert len(check("--format", "github").stdout.splitlines()) == 2
+    assert len(json.loads(check("--format", "json").stdout)["problems"]) == 33
+    monkeypatch.chdir(project / "pipelines")
+    assert check(".").stdout.startswith("defaults.yaml:1:8: ")
+    assert check(".").stdout.count("[bad-defaults]") == 0
+    # Asked for a folder above which the culprit is, each job says why it is not judged.
+    assert check("team").stdout.splitlines()[0].endswith("mend them first [bad-defaults]")
 
 
 def test_the_corpus_is_not_empty() -> None:

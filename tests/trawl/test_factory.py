@@ -238,6 +238,17 @@ def test_invalid_files_raise_all_their_problems_at_once_and_valid_ones_none(pipe
     assert list(dags(pipelines)) == ["two"]
 
 
+def test_bad_defaults_are_told_once_and_how_many_jobs_wait_for_them(pipelines: Path) -> None:
+    (pipelines / "defaults.yaml").write_text("limit: 0\n")
+    with pytest.raises(InvalidScrapeJobs) as raised:
+        raise_problems(pipelines)
+    assert str(raised.value).strip().splitlines() == [
+        'pipelines/defaults.yaml:1:8: "limit" must be at least 1, not 0 [out-of-range]',
+        "2 job files wait for defaults to be mended.",
+    ]
+    assert dags(pipelines) == {}
+
+
 def test_importing_the_factory_turns_off_dag_factorys_usage_data() -> None:
     code = "import trawl.factory, dagfactory.telemetry as t; print(t.should_emit())"
     env = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}

@@ -161,9 +161,11 @@ def test_questions_lead_to_a_job(project: Path) -> None:
 
 
 def test_questions_ask_for_what_the_source_needs(project: Path) -> None:
-    answers = "mastodon\n\n\nmastodon.social\noptions.hashtag\nopendata\ns3://my-bucket\n\n"
+    answers = "mastodon\n\n\nmastodon.social\nhashtag\nopendata\ns3://my-bucket\n\n"
     result = new("mine", "--ask", answers=answers)
     assert result.exit_code == 0, result.output
+    assert "What to scrape from mastodon? One of:" in result.stdout
+    assert "  account      Whose posts to take instead of a search" in result.stdout
     assert read(project, "mine.yaml").options["hashtag"] == "opendata"
 
 
@@ -176,7 +178,13 @@ def test_a_wrong_answer_is_explained_and_asked_again(project: Path) -> None:
     assert (job.bucket, job.schedule.text) == ("s3://my-bucket", "daily")
 
 
-def test_an_empty_answer_to_what_is_needed_gives_up_without_a_file(project: Path) -> None:
+def test_an_empty_answer_to_what_is_needed_is_asked_again(project: Path) -> None:
+    result = new("mine", "--ask", answers="hackernews\n\n\n\n\n\nopen data\n\ns3://my-bucket\n\n")
+    assert result.exit_code == 0, result.output
+    assert read(project, "mine.yaml").query == "open data"
+
+
+def test_who_ends_the_questions_gets_no_file(project: Path) -> None:
     result = new("mine", "--ask", answers="twitter\n\n\n\n\n\n\n\n")
     assert result.exit_code == 1
     assert list(project.rglob("*.yaml")) == []
