@@ -15,7 +15,7 @@ from etl_callables.forgetting import Kind, Subject
 from etl_callables.run import STATE, Run
 from etl_callables.store import open_store
 from trawl.connections import connections
-from trawl.maintenance import jobs_named
+from trawl.naming import jobs_named
 from trawl.project import PIPELINES, project
 
 
@@ -24,8 +24,8 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
     here = project()
     run = Run(connection=connections(here))
     found: list[tuple[Erasure, list[Trace]]] = []
-    problems = []
-    for job in jobs_named(names, here / PIPELINES):
+    jobs, problems = jobs_named(names, here / PIPELINES)
+    for job in jobs:
         try:
             erasure = Erasure(open_store(job, run), job, subjects, run)
             traces = erasure.traces()

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -16,10 +15,9 @@ from etl_callables.retention import Due, due, expire
 from etl_callables.run import Run
 from etl_callables.store import open_store
 from schemas.job import Job
-from schemas.reading import read_jobs
 from trawl.connections import connections
+from trawl.naming import jobs_named
 from trawl.project import PIPELINES, project
-from trawl.showing import NoSuchJob, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +70,13 @@ def summary(old: Sequence[Old]) -> str:
 def expire_named(names: Sequence[str], *, yes: bool) -> int:
     """What `trawl expire` does; its exit code."""
     here = project()
-    jobs = jobs_named(names, here / PIPELINES)
+    jobs, problems = jobs_named(names, here / PIPELINES)
     run = Run(connection=connections(here))
     old = looked(ageing(jobs), run)
     for one in old:
         for thing in one.things:
             click.echo(str(thing))
-    problems = [f"{one.job.file}: {one.problem}" for one in old if one.problem]
+    problems += [f"{one.job.file}: {one.problem}" for one in old if one.problem]
     click.echo(summary(old), err=True)
     if any(one.things for one in old) and _agreed(yes=yes):
         count, more = deleted(old, run)
@@ -87,24 +85,6 @@ def expire_named(names: Sequence[str], *, yes: bool) -> int:
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
     return 1 if problems else 0
-
-
-def jobs_named(names: Sequence[str], pipelines: Path) -> list[Job]:
-    """The jobs of these names or files, all where there are none; raises click.ClickException."""
-    if not names:
-        if not pipelines.is_dir():
-            raise click.ClickException(f"there is no folder pipelines in {pipelines.parent}")
-        return list(read_jobs(pipelines).jobs)
-    found = []
-    for name in names:
-        try:
-            job = find(name, pipelines)
-        except NoSuchJob as error:
-            raise click.ClickException(str(error)) from None
-        if not isinstance(job, Job):
-            raise click.ClickException(f"{name} has problems, which `trawl check` shows")
-        found.append(job)
-    return found
 
 
 def _agreed(*, yes: bool) -> bool:

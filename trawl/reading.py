@@ -13,6 +13,7 @@ from etl_callables.formats import FORMATS, rechunked, write_file
 from etl_callables.reader import format_of, read_posts
 from etl_callables.run import Run
 from trawl.connections import connections
+from trawl.project import project
 
 
 def print_posts(where: str, form: str, out: BinaryIO, connection: str | None) -> int:
@@ -45,7 +46,7 @@ def convert(where: str, into: Path, connection: str | None) -> int:
 
 def _table(where: str, connection: str | None) -> pa.Table:
     try:
-        return read_posts(where, connection=connection, run=Run(connection=connections(Path.cwd())))
+        return read_posts(where, connection=connection, run=Run(connection=connections(project())))
     except (ValueError, KeyError, EOFError, OSError, pa.ArrowException, zstandard.ZstdError) as error:
         said = " ".join(str(error).split())
         raise click.ClickException(

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import Any
 
 import click
 
 from schemas.bucket import place_of
-from schemas.folder import SUFFIXES
 from schemas.job import Job
-from schemas.problem import Problem
-from schemas.reading import job_path, read_job
 from schemas.schedule import describe, window_before
 from schemas.window import Window
-from schemas.words import nearest, short
+from schemas.words import short
 from schemas.zone import zone
-from trawl.checking import from_here
 from trawl.coming import Coming, next_runs, windows_from
 from trawl.plan import Item
 from trawl.plan.changes import Change
@@ -26,38 +21,6 @@ from trawl.plan.words import backfill, bounds
 from trawl.table import table
 
 RUNS = 5
-
-
-class NoSuchJob(LookupError):  # noqa: N818  says what is so; the person sees its text only
-    """There is no such job; `str()` is a sentence for a person."""
-
-
-def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
-    """The job called `name`, or in the file of that name; raises NoSuchJob."""
-    if name.endswith(SUFFIXES):
-        file = Path(name)
-        if not file.is_file():
-            raise NoSuchJob(f"there is no file {short(name)}")
-        folder = next(
-            (up for up in file.absolute().parents if up.name == "pipelines"), file.absolute().parent
-        )
-        return _read(file, folder.parent)
-    path = job_path(name, pipelines)
-    if path is None:
-        raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
-    return _read(path, pipelines.absolute().parent)
-
-
-def _read(path: Path, root: Path) -> Job | tuple[Problem, ...]:
-    found = read_job(path, root)
-    return found if isinstance(found, Job) else tuple(from_here(problem, root) for problem in found)
-
-
-def _near(name: str, pipelines: Path) -> str:
-    files = (file for suffix in SUFFIXES for file in pipelines.rglob(f"*{suffix}") if file.stem != "defaults")
-    known = [".".join(file.relative_to(pipelines).with_suffix("").parts) for file in files]
-    near = nearest(name, known)
-    return f'; did you mean "{near}"?' if near else ""
 
 
 def sheet(job: Job, now: datetime | None = None, width: int | None = None) -> str:

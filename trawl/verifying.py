@@ -22,9 +22,10 @@ from etl_callables.verification import Finding, Report, verify
 from schemas.bucket import place_of
 from schemas.folder import SUFFIXES
 from schemas.job import Job
-from schemas.reading import read_jobs
+from schemas.reading import Reading, read_jobs
 from trawl.connections import connections
-from trawl.showing import NoSuchJob, find
+from trawl.naming import NoSuchJob, find, left_out
+from trawl.project import PIPELINES, project
 
 _A_FOLDER: Final = ("./", "../", "/")
 
@@ -65,13 +66,14 @@ Progress = Callable[[str, int, int], None]
 """Told what is done, how many of it, of how many."""
 
 
-def targets(names: Sequence[str], here: Path, connection: str | None) -> list[Target]:
-    """What names mean: buckets, jobs or their files; every job of ./pipelines where there are none.
+def targets(
+    names: Sequence[str], here: Path, reading: Reading, pipelines: Path, connection: str | None
+) -> list[Target]:
+    """What names mean: buckets, as seen from `here`, jobs or their files; every job where there are none.
 
     `connection` is for the buckets named; jobs have their own. Raises NoSuchJob and NothingToVerify.
     """
-    pipelines = here / "pipelines"
-    every = read_jobs(pipelines).jobs if pipelines.is_dir() else ()
+    every = reading.jobs
     if not names and not every:
         raise NothingToVerify("there is no job in pipelines here: name a bucket, as s3://my-bucket")
     found = []
@@ -128,13 +130,16 @@ def verify_named(
     names: Sequence[str], connection: str | None, as_format: str, *, repair: bool
 ) -> tuple[str, str, bool]:
     """What `trawl verify` prints, on standard output and on standard error, and whether anything is wrong."""
-    here = Path.cwd()
+    root = project()
+    pipelines = root / PIPELINES
+    reading = read_jobs(pipelines) if pipelines.is_dir() else Reading((), ())
     try:
-        wanted = targets(names, here, connection)
+        wanted = targets(names, Path.cwd(), reading, pipelines, connection)
         with _shown() as progress:
-            run = Run(connection=connections(here))
+            run = Run(connection=connections(root))
             found: list[Verified] = []
-            problems: list[str] = []  # a bucket that cannot be read keeps no other from it
+            problems = [] if names else left_out(reading)
+            # A bucket that cannot be read keeps no other from it.
             for target in wanted:
                 try:
                     found.append(verified(target, run, progress, repair=repair))

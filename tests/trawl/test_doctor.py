@@ -53,11 +53,16 @@ def found(root: Path, environment: dict[str, str], answer: str = "answers (5 ms)
 
 
 @pytest.mark.parametrize("arguments", [[], ["examples.covid_archive"]])
-def test_where_all_is_well_each_line_is_ok_and_nothing_is_left(project: Path, arguments: list[str]) -> None:
+def test_where_all_is_well_each_line_is_ok_and_nothing_is_left(
+    project: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a folder below the project too."""
     result = doctor(*arguments)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert [text[:3] for text in lines] == ["ok "] * 5
+    monkeypatch.chdir(project / "pipelines")
+    assert [text[:3] for text in doctor(*arguments).stdout.splitlines()] == ["ok "] * 5
     assert lines[2:] == [
         "ok   pipelines: 1 job",
         "ok   dags: the loader is here",

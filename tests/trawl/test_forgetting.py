@@ -107,6 +107,14 @@ def test_records_of_a_job_that_is_gone_are_named(project: Path) -> None:
     assert ids(project, "one") == ["102", "104"]
 
 
+def test_somebody_is_not_said_to_be_forgotten_where_a_file_has_problems(project: Path) -> None:
+    (project / "pipelines" / "two.yaml").write_text("querry: x\n")
+    result = run("--author", "ada_l", "--yes")
+    assert result.exit_code == 1
+    assert "Error: pipelines/two.yaml has problems, which `trawl check` shows" in result.stderr
+    assert ids(project, "one") == ["102", "104"]
+
+
 def test_somebody_who_is_nowhere_yet_is_kept_out_of_later_runs(project: Path) -> None:
     result = run("--author", "carol", "--yes")
     assert (result.exit_code, result.stdout) == (0, "")

@@ -90,6 +90,18 @@ def test_a_bucket_that_cannot_be_reached_keeps_no_other_from_being_cleared(proje
     assert files(project) == {"forever": 2, "pages": 1, "years": 0}
 
 
+def test_all_jobs_are_not_said_to_be_cleared_where_a_file_has_problems(project: Path) -> None:
+    (project / "pipelines" / "pages.yaml").write_text("querry: x\n")
+    result = run("--yes")
+    assert result.exit_code == 1
+    said = (
+        "Error: pipelines/pages.yaml has problems, which `trawl check` shows, and what it reaches is left out"
+    )
+    assert result.stderr.splitlines()[-1] == said
+    assert files(project) == {"forever": 2, "pages": 2, "years": 0}
+    assert run("years", "--yes").exit_code == 0
+
+
 def test_airflow_deletes_what_it_listed_and_nothing_that_came_since(
     project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

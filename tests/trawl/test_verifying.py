@@ -187,6 +187,29 @@ def test_what_cannot_be_verified_is_said_in_a_sentence(
     assert said in result.stderr
 
 
+def test_all_jobs_are_not_said_to_be_sound_where_files_have_problems(project: Path) -> None:
+    for number in range(5):
+        (project / "pipelines" / f"bad_{number}.yaml").write_text("querry: x\n")
+    result = run("verify")
+    assert result.exit_code == 1
+    assert (
+        "Error: pipelines/bad_0.yaml, pipelines/bad_1.yaml, pipelines/bad_2.yaml and 2 more have problems,"
+        " which `trawl check` shows, and what they reach is left out" in result.stderr
+    )
+    assert run("verify", "team.covid").exit_code == 0
+
+
+def test_from_a_folder_below_jobs_are_the_projects_and_buckets_are_as_they_are_typed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [run("verify", *names).stdout for names in ([], ["team.covid"], ["./bucket"])]
+    monkeypatch.chdir(project / "pipelines" / "team")
+    for names, said in zip(([], ["covid.yaml"], ["../../bucket"]), whole, strict=True):
+        result = run("verify", *names)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.replace("../../bucket", "./bucket") == said
+
+
 def test_without_jobs_a_bucket_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("verify")

@@ -13,6 +13,7 @@ from trawl.cli.given import (
     explained,
     job_named,
     pipelines_folder,
+    project_folder,
     shell_fields,
     shell_jobs,
     text_width,
@@ -80,7 +81,7 @@ def doctor(context: click.Context, job: str) -> None:
     from schemas.reading import read_jobs
 
     found = job_named(job) if job else None
-    root = Path(found.root) if found else Path.cwd()
+    root = Path(found.root) if found else project_folder()
     reading = read_jobs(root / "pipelines")
     red = False
     with explained():
@@ -148,7 +149,7 @@ def demo() -> None:
     from trawl.up import CannotStart
 
     try:
-        run(Path.cwd(), Console())
+        run(project_folder(), Console())
     except CannotStart as error:
         raise click.ClickException(str(error)) from None
 
@@ -161,6 +162,6 @@ def up(port: int) -> None:
     from trawl.up import up as run
 
     try:
-        run(Path.cwd(), port)
+        run(project_folder(), port)
     except CannotStart as error:
         raise click.ClickException(str(error)) from None

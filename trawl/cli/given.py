@@ -50,6 +50,13 @@ def _enum(name: str) -> list[str]:
     return list(schema()["properties"][name]["enum"])
 
 
+def project_folder() -> Path:
+    """The project's folder, here or above, as an absolute path."""
+    from trawl.project import project
+
+    return project().absolute()
+
+
 def pipelines_folder() -> Path:
     """The folder of the project's jobs, here or above."""
     from trawl.project import PIPELINES, project
@@ -63,7 +70,7 @@ def job_named(name: str, *, among_all: bool = False) -> Job:
     With `among_all`, what is wrong between files is a problem too: an object of two jobs.
     """
     from schemas.job import Job
-    from trawl.showing import NoSuchJob, find
+    from trawl.naming import NoSuchJob, find
 
     try:
         found = find(name, pipelines_folder())

@@ -1,0 +1,84 @@
+"""The jobs that somebody means: one by its name or file, or all of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from schemas.folder import SUFFIXES
+from schemas.job import Job
+from schemas.problem import Problem
+from schemas.reading import Reading, job_path, read_job, read_jobs
+from schemas.words import nearest, short
+from trawl.checking import from_here
+
+_NAMED: Final = 3
+"""Files in one sentence."""
+
+
+class NoSuchJob(LookupError):  # noqa: N818  says what is so; the person sees its text only
+    """There is no such job; `str()` is a sentence for a person."""
+
+
+def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
+    """The job called `name`, or in the file of that name; raises NoSuchJob."""
+    if name.endswith(SUFFIXES):
+        file = Path(name)
+        if not file.is_file():
+            raise NoSuchJob(f"there is no file {short(name)}")
+        folder = next(
+            (up for up in file.absolute().parents if up.name == "pipelines"), file.absolute().parent
+        )
+        return _read(file, folder.parent)
+    path = job_path(name, pipelines)
+    if path is None:
+        raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
+    return _read(path, pipelines.absolute().parent)
+
+
+def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[str]]:
+    """The jobs of these names or files, all where there are none, and which of all are left out.
+
+    Raises click.ClickException.
+    """
+    if not names:
+        if not pipelines.is_dir():
+            raise click.ClickException(f"there is no folder pipelines in {pipelines.parent}")
+        reading = read_jobs(pipelines)
+        return list(reading.jobs), left_out(reading)
+    found = []
+    for name in names:
+        try:
+            job = find(name, pipelines)
+        except NoSuchJob as error:
+            raise click.ClickException(str(error)) from None
+        if not isinstance(job, Job):
+            raise click.ClickException(f"{name} has problems, which `trawl check` shows")
+        found.append(job)
+    return found, []
+
+
+def left_out(reading: Reading) -> list[str]:
+    """A sentence for whoever means all jobs and does not get those whose files have problems."""
+    files = sorted({problem.path for problem in reading.problems})
+    if not files:
+        return []
+    said = ", ".join(files[:_NAMED])
+    said += f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+    have, they = ("has", "it reaches") if len(files) == 1 else ("have", "they reach")
+    return [f"{said} {have} problems, which `trawl check` shows, and what {they} is left out"]
+
+
+def _read(path: Path, root: Path) -> Job | tuple[Problem, ...]:
+    found = read_job(path, root)
+    return found if isinstance(found, Job) else tuple(from_here(problem, root) for problem in found)
+
+
+def _near(name: str, pipelines: Path) -> str:
+    files = (file for suffix in SUFFIXES for file in pipelines.rglob(f"*{suffix}") if file.stem != "defaults")
+    known = [".".join(file.relative_to(pipelines).with_suffix("").parts) for file in files]
+    near = nearest(name, known)
+    return f'; did you mean "{near}"?' if near else ""
