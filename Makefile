@@ -23,7 +23,7 @@ up: env ## Airflow's web interface with every job, on 127.0.0.1:$(PORT)
 test: dev ## Run every test
 	@scripts/debian.sh
 	@scripts/bluesky.sh >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: dev ## Style, types, lock and job files
 	@$(BIN)/ruff check .
@@ -35,7 +35,7 @@ check: dev ## Style, types, lock and job files
 coverage: dev ## Run every test and say which branches none of them takes
 	@scripts/debian.sh
 	@scripts/bluesky.sh >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term
 
 bench: dev ## Measure beside the peers
 	@$(BIN)/python -m benchmarks
