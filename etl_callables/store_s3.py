@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -23,6 +23,9 @@ from urllib.parse import urlsplit
 
 import s3fs
 from aiobotocore.session import AioSession
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from etl_callables.errors import Stop
 from etl_callables.run import Run
@@ -114,8 +117,11 @@ class S3Store:
             upload = {"Key": self._key(key), "UploadId": started["UploadId"]}
             each = max(_PART, -(-size // _MOST_PARTS))
             try:
-                send = partial(self._send, path, upload, each)
-                with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="trawl-upload") as threads:
+                with (
+                    closing(_sender(self.files)) as client,
+                    ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="trawl-upload") as threads,
+                ):
+                    send = partial(self._send, client, path, upload, each)
                     parts = list(threads.map(send, range(-(-size // each))))
                 self._call("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts})
             except BaseException:
@@ -123,12 +129,18 @@ class S3Store:
                     self._call("abort_multipart_upload", **upload)
                 raise
 
-    def _send(self, path: Path, upload: Mapping[str, str], size: int, place: int) -> Mapping[str, Any]:
+    def _send(
+        self, client: Any, path: Path, upload: Mapping[str, str], size: int, place: int
+    ) -> Mapping[str, Any]:
         """Send one part of a file; what S3 wants to hear of it at the end."""
         with path.open("rb") as file:
             file.seek(place * size)
             body = file.read(size)
-        answer = self._call("upload_part", **upload, PartNumber=place + 1, Body=body)
+        part = {**upload, "PartNumber": place + 1, "Body": body}
+        try:
+            answer = client.upload_part(Bucket=self.bucket, **part)
+        except (BotoCoreError, ClientError):
+            answer = self._call("upload_part", **part)  # which knows what to try again, and how often
         return {"PartNumber": place + 1, "ETag": answer["ETag"]}
 
     def copy(self, source: str, target: str) -> str:
@@ -294,6 +306,28 @@ def client(connection: str | None, run: Run) -> Any:
     if _CHECKSUMS not in os.environ:
         _sign_bodies(files)
     return files
+
+
+def _sender(files: Any) -> Any:
+    """A client that asks as s3fs's own does, from many threads at once, and once only.
+
+    s3fs has one thread for all requests, in which it would sign one part after the other.
+    """
+    session = Session()
+    session.register_component("data_loader", _services())
+    settings = files.config_kwargs | {
+        "retries": {"max_attempts": 0},
+        "request_checksum_calculation": files.s3.meta.config.request_checksum_calculation,
+    }
+    return session.create_client(
+        "s3",
+        aws_access_key_id=files.key,
+        aws_secret_access_key=files.secret,
+        aws_session_token=files.token,
+        endpoint_url=files.endpoint_url,
+        config=Config(**settings),
+        **files.client_kwargs,
+    )
 
 
 def _session() -> AioSession:
