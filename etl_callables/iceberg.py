@@ -104,6 +104,23 @@ class Lake:
         with self._catalog() as catalog:
             return self._retried(lambda: self._replaced(catalog, window, wanted, attempt))
 
+    def rows(self) -> int | None:
+        """How many rows the table has, None where no run has made it yet. Nothing of it is read or changed.
+
+        Raises RetryLater and Stop, also for a table that a run would not write to.
+        """
+        with self._catalog() as catalog:
+            try:
+                table = catalog.load_table(_identifier(self.job))
+            except NoSuchTableError:
+                return None
+            self._check(table)
+            snapshot = table.current_snapshot()
+            said = (
+                {} if snapshot is None or snapshot.summary is None else snapshot.summary.additional_properties
+            )
+            return int(said.get("total-records", 0))
+
     def holds(self, table: Table, window: Window, key: str | None) -> bool:
         """Whether the table shows the file under `key`, whole and alone, for a window (None: nothing)."""
         wanted = set() if key is None else {self._address(key)}
@@ -334,13 +351,7 @@ class Lake:
                 return load_catalog(name, **properties)
             except DBAPIError:
                 raise
-            except (
-                ArgumentError,
-                ImportError,
-                NoSuchPropertyException,
-                NotInstalledError,
-                ValueError,
-            ) as problem:
+            except _UNREADABLE as problem:
                 # Not what they say: that may have a password in it.
                 raise Stop(
                     f"The extra of connection {name!r} does not say how to reach a catalog, or what it needs"

@@ -58,6 +58,10 @@ def findings(
         known, lambda job: [f"{place_of(job.bucket, job.root)} {job.bucket_connection}"]
     ):
         yield bucket(users[0], run)
+    for name, users in _grouped(
+        known, lambda job: [job.catalog_connection] if job.catalog_connection else []
+    ):
+        yield from (_table(name, job, run) for job in users)
     for _, users in _grouped(known, lambda job: [f"{job.source} {job.via}"]):
         yield from _source(users[0], ask)
 
@@ -160,6 +164,20 @@ def bucket(job: Job, run: Run, opened: Callable[[Job, Run], Store] = open_store)
     if not same:
         return Finding(what, "does not give back what it was given", "ask whoever runs it")
     return Finding(what, f"can be written, read, listed and deleted below {STATE}/{job.id}")
+
+
+def _table(catalog: str, job: Job, run: Run) -> Finding:
+    """Whether a job's table is reached through its catalog, and is the job's."""
+    what = f"table {'.'.join(job.key.split('/'))} of {catalog}"
+    try:
+        from etl_callables.iceberg import lake  # noqa: PLC0415 (only for who has a table)
+
+        rows = lake(job, open_store(job, run), run).rows()
+    except TrawlError as error:
+        return Finding(what, "cannot be reached", str(error))
+    except ModuleNotFoundError as error:
+        return Finding(what, f"{error.name} is missing", "pip install 'trawl[airflow,iceberg]'")
+    return Finding(what, "is made by the first run" if rows is None else f"has {rows:,} row{'s'[: rows != 1]}")
 
 
 def _source(job: Job, ask: Callable[[str], str]) -> Iterator[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,15 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from etl_callables import load, transform
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.run import Run
 from etl_callables.store import Entry
 from etl_callables.store_local import LocalStore
+from schemas.job import Job
 from schemas.reading import Reading, read_jobs
+from tests.etl_callables.jobs import WINDOW, extracted, tweets
+from tests.etl_callables.jobs import job as writing
 from tests.trawl.jobs import job
 from trawl.cli import trawl
 from trawl.connections import connections
@@ -115,6 +121,32 @@ def test_each_bucket_is_looked_at_once_for_all_who_share_it(tmp_path: Path) -> N
     run = Run()
     seen = list(findings(Reading(tuple(jobs), (), 4), jobs, tmp_path, run, lambda _: ""))
     assert [one.what for one in seen if one.what.startswith("bucket")] == ["bucket ./one", "bucket ./two"]
+
+
+def test_a_table_is_looked_for_in_its_catalog(tmp_path: Path) -> None:
+    """Before its first run, after it, where another job has it, and where the connection leads nowhere."""
+    connections = {
+        "lake": {"extra": {"type": "sql", "uri": f"sqlite:///{tmp_path / 'catalog.sqlite'}"}},
+        "wrong": {"extra": {"type": "sql"}},
+    }
+    run = Run(id="scheduled", connection=connections.__getitem__)
+    ours = writing(tmp_path, key="social/posts", format="iceberg", catalog_connection="lake")
+    looked = partial(_tables_line, root=tmp_path, run=run)
+    assert looked(ours) == ("table social.posts of lake", "is made by the first run", "")
+    load(ours, WINDOW, run, transform(ours, WINDOW, run, extracted(ours, run, [tweets(range(1, 4))])))
+    assert looked(ours) == ("table social.posts of lake", "has 3 rows", "")
+    what, found, remedy = looked(replace(ours, id="another"))
+    assert (what, found) == ("table social.posts of lake", "cannot be reached")
+    assert "belongs to the job" in remedy
+    what, found, remedy = looked(replace(ours, catalog_connection="wrong"))
+    assert (what, found) == ("table social.posts of wrong", "cannot be reached")
+    assert "does not say how to reach a catalog" in remedy
+
+
+def _tables_line(one: Job, root: Path, run: Run) -> tuple[str, str, str]:
+    seen = findings(Reading((one,), (), 1), [one], root, run, lambda _: "")
+    (line,) = (one for one in seen if one.what.startswith("table"))
+    return line.what, line.found, line.remedy
 
 
 def test_a_bucket_that_cannot_be_written_says_why(tmp_path: Path) -> None:
