@@ -177,7 +177,9 @@ def _table(catalog: str, job: Job, run: Run) -> Finding:
         return Finding(what, "cannot be reached", str(error))
     except ModuleNotFoundError as error:
         return Finding(what, f"{error.name} is missing", "pip install 'trawl[airflow,iceberg]'")
-    return Finding(what, "is made by the first run" if rows is None else f"has {rows:,} row{'s'[: rows != 1]}")
+    return Finding(
+        what, "is made by the first run" if rows is None else f"has {rows:,} row{'s'[: rows != 1]}"
+    )
 
 
 def _source(job: Job, ask: Callable[[str], str]) -> Iterator[Finding]:

@@ -166,4 +166,4 @@ def test_the_task_finds_every_problem_that_check_prints() -> None:
         for line in case.read_text(encoding="utf-8").splitlines():
             found = pattern.match(line)
             assert found, line
-            assert found[1].endswith((".yaml", ".yml")) or "folder" in line
+            assert found[1].lower().endswith((".yaml", ".yml")) or "folder" in line

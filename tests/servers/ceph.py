@@ -22,8 +22,10 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,16 +87,19 @@ class Cluster:
     encrypting: str = ""
     commands: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    # To Linux the parent with which a child ends is the thread that started it: one that stays.
+    starter: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
 
     @property
     def environment(self) -> dict[str, str]:
         return self.admin.environment
 
     def start(self, name: str) -> None:
-        """Start a part that does not run; the gateway answers when this returns."""
+        """Start a part that does not run, from any thread; the gateway answers when this returns."""
         with (self.folder / f"{name}.out").open("ab") as out:
             command = ["setpriv", "--pdeathsig=KILL", "--", *self.commands[name]]
-            self.parts[name] = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
+            start = partial(subprocess.Popen, command, cwd=self.folder, stdout=out, stderr=out)
+            self.parts[name] = self.starter.submit(start).result()
         if name in {"radosgw", "encrypting"}:
             self.wait(self.encrypting if name == "encrypting" else self.admin.endpoint)
 
@@ -108,6 +113,7 @@ class Cluster:
         """End all parts. Nothing outlives them, so nothing has to be closed in order."""
         for name in list(self.parts):
             self.kill(name)
+        self.starter.shutdown()
 
     def wait(self, endpoint: str) -> None:
         """Return once a gateway answers."""
