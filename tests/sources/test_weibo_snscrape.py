@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from etl_callables.run import Run
 from etl_callables.sources import Page, Request, weibo_snscrape
 from schemas.window import Window
 from tests.servers.authority import Authority
+from tests.servers.fixtures import answering
 from tests.servers.made import Made, made
 from tests.servers.standin import Answer, Asked, StandIn
 from tests.servers.weibo import HOST, NAME, NOTHING, NUMBER, answer_of, card, mblog, page, user
@@ -29,14 +29,7 @@ Start = Callable[[Callable[[Asked], Answer]], StandIn]
 @pytest.fixture
 def weibo(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts m.weibo.cn with the answers given, and sends everything that asks for it there."""
-    with ExitStack() as running:
-
-        def start(answer: Callable[[Asked], Answer]) -> StandIn:
-            service = StandIn(answer, context=authority.serve(HOST), trust=str(authority.file))
-            for name, value in service.environment.items():
-                monkeypatch.setenv(name, value)
-            return running.enter_context(service)
-
+    with answering(HOST, authority, monkeypatch) as start:
         yield start
 
 
