@@ -16,6 +16,9 @@ from schemas.shape import schema
 from trawl.writing import KEY, compose, problems, usual, value_of
 
 _MISSING = re.compile(r'"(?P<name>[a-z_.]+)" is missing')
+_USUAL: Final = ("bucket", "key")
+"""Every job has them, so nobody wonders why they are asked for."""
+
 _OFTEN: Final = 20
 """Questions about one job, after which somebody is stuck."""
 
@@ -52,8 +55,8 @@ def _urgency(problem: Problem) -> int:
     """What to ask about first: what to scrape, then where it goes, then what is wrong with an answer."""
     found = _MISSING.search(problem.message)
     name = found["name"].partition(".")[0] if found else ""
-    if name in ("bucket", "key"):
-        return 1 + (name == "key")
+    if name in _USUAL:
+        return 1 + _USUAL.index(name)
     return 0
 
 
@@ -98,17 +101,24 @@ def _mended(said: dict[str, Any], problem: Problem, text: str, pipelines: Path) 
             _ask(said, f"options.{option}", "", needed=True)
         return bool(required)
     if problem.kind == "no-subject":
-        name = _chosen(problem.hint, said["source"])
+        name = _chosen(problem, said["source"])
     elif problem.kind != "missing-key":
-        click.echo(f"{problem.message}{'; ' if problem.hint else ''}{problem.hint}", err=True)
+        _explain(problem)
+    elif name is not None and name not in _USUAL:
+        click.echo(f"Needed: {_in_a_sentence(_described(name, said['source']))}.", err=True)
     if name is None:
         return False
     _ask(said, name, _usual(name, pipelines) if problem.kind == "missing-key" else None, needed=True)
     return True
 
 
-def _chosen(hint: str, source: str) -> str | None:
-    """Which of the fields that a hint names somebody wants to fill."""
+def _explain(problem: Problem) -> None:
+    click.echo(f"{problem.message}{'; ' if problem.hint else ''}{problem.hint}", err=True)
+
+
+def _chosen(problem: Problem, source: str) -> str | None:
+    """Which of the fields that a problem's hint names somebody wants to fill."""
+    hint = problem.hint
     options = [f"options.{name}" for name in re.findall(r"options: \{([a-z]+): …\}", hint)]
     names = {
         name.removeprefix("options."): name for name in (["query"] if '"query: …"' in hint else []) + options
@@ -118,6 +128,7 @@ def _chosen(hint: str, source: str) -> str | None:
         for shown, name in names.items():
             click.echo(f"  {shown:<12} {_in_a_sentence(_described(name, source))}")
         return names[click.prompt("Which", type=click.Choice(list(names)), show_choices=False)]
+    _explain(problem)
     return next(iter(names.values()), None)
 
 
@@ -154,6 +165,8 @@ def _ask(said: dict[str, Any], name: str, suggestion: str | None, *, needed: boo
     """Ask for one field; an empty answer leaves it out, and is asked again where the field is `needed`."""
     field = _described(name, said.get("source"))
     example = next(iter(field.get("examples", ())), None)
+    if name == "source_connection":
+        example = f"{said['source']}_api"
     hint = f" (such as {example})" if example is not None and not suggestion else ""
     answer = click.prompt(
         f"{field.get('title', name)}{hint}",

@@ -182,6 +182,14 @@ def test_an_empty_answer_to_what_is_needed_is_asked_again(project: Path) -> None
     result = new("mine", "--ask", answers="hackernews\n\n\n\n\n\nopen data\n\ns3://my-bucket\n\n")
     assert result.exit_code == 0, result.output
     assert read(project, "mine.yaml").query == "open data"
+    assert "Needed: What to search for, in the source's own words.\n" in result.stderr
+
+
+def test_a_connection_is_asked_for_with_an_example_of_its_source(project: Path) -> None:
+    result = new("mine", "--ask", answers="reddit\n\n\n\nreddit_api\nquery\na\ns3://my-bucket\n\n")
+    assert result.exit_code == 0, result.output
+    assert "Needed: The Airflow connection with the source's credentials.\n" in result.stderr
+    assert "Source connection (such as reddit_api): " in result.stdout
 
 
 def test_who_ends_the_questions_gets_no_file(project: Path) -> None:
