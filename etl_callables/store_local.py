@@ -54,6 +54,9 @@ class LocalStore:
             return status.st_size if self.path(key).is_file() else None
 
     def list(self, folder: str) -> Iterator[Entry]:
+        if self.root.exists() and not self.root.is_dir():  # no folder yet is an empty bucket; this is none
+            problem = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            raise _explain(problem, self.root, "list") from problem
         found = []
         for path in _files(self.root / folder):
             if not path.name.startswith(_PART):

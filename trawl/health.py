@@ -129,11 +129,10 @@ def _connection(name: str, users: list[Job], run: Run) -> Finding:
     try:
         run.connection(name)
     except LookupError:
-        return Finding(
-            f"connection {name}",
-            f"nobody knows it, and {users[0].file} names it",
-            f"create it in Airflow under Admin, Connections, or set {variable(name)}",
-        )
+        remedy = "create it in Airflow under Admin, Connections"
+        if name.isidentifier():  # other names have no variable that a shell could set
+            remedy += f", or set {variable(name)}"
+        return Finding(f"connection {name}", f"nobody knows it, and {users[0].file} names it", remedy)
     except TrawlError as error:
         return Finding(f"connection {name}", "cannot be read", str(error))
     return Finding(f"connection {name}", "is there")

@@ -34,6 +34,8 @@ def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
         )
         return _read(file, folder.parent)
     path = job_path(name, pipelines)
+    if path is None and not pipelines.is_dir():
+        raise NoSuchJob(f'there is no folder pipelines here or above, where the job "{short(name)}" would be')
     if path is None:
         raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
     return _read(path, pipelines.absolute().parent)
@@ -46,7 +48,7 @@ def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[s
     """
     if not names:
         if not pipelines.is_dir():
-            raise click.ClickException(f"there is no folder pipelines in {pipelines.parent}")
+            raise click.ClickException("there is no folder pipelines here or above")
         reading = read_jobs(pipelines)
         return list(reading.jobs), left_out(reading)
     found = []
@@ -66,10 +68,14 @@ def left_out(reading: Reading) -> list[str]:
     files = sorted({problem.path for problem in reading.problems})
     if not files:
         return []
-    said = ", ".join(files[:_NAMED])
-    said += f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
     have, they = ("has", "it reaches") if len(files) == 1 else ("have", "they reach")
-    return [f"{said} {have} problems, which `trawl check` shows, and what {they} is left out"]
+    return [f"{some(files)} {have} problems, which `trawl check` shows, and what {they} is left out"]
+
+
+def some(files: Sequence[str]) -> str:
+    """Names of files in a sentence, not more than it bears."""
+    more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+    return f"{', '.join(files[:_NAMED])}{more}"
 
 
 def _read(path: Path, root: Path) -> Job | tuple[Problem, ...]:

@@ -24,7 +24,7 @@ from schemas.folder import SUFFIXES
 from schemas.job import Job
 from schemas.reading import Reading, read_jobs
 from trawl.connections import connections
-from trawl.naming import NoSuchJob, find, left_out
+from trawl.naming import NoSuchJob, find, left_out, some
 from trawl.project import PIPELINES, project
 
 _A_FOLDER: Final = ("./", "../", "/")
@@ -144,7 +144,8 @@ def verify_named(
                 try:
                     found.append(verified(target, run, progress, repair=repair))
                 except (RetryLater, Stop) as problem:
-                    problems.append(str(problem))
+                    files = sorted(job.file for job in target.jobs.values())
+                    problems.append(f"{some(files)}: {problem}" if files else str(problem))
     except (NoSuchJob, NothingToVerify) as error:
         raise click.ClickException(str(error)) from None
     if not found:

@@ -97,6 +97,12 @@ def test_a_connection_that_nobody_knows_is_red_with_its_variable(project: Path) 
     assert (broken.found, "secret" in broken.remedy) == ("cannot be read", False)
 
 
+def test_no_variable_is_named_that_no_shell_can_set(project: Path) -> None:
+    (project / "pipelines" / "hn.yaml").write_text(NAMED.replace("hn_team", "hn-team"))
+    missing = found(project, {})["connection hn-team"]
+    assert missing.remedy == "create it in Airflow under Admin, Connections"
+
+
 @pytest.mark.parametrize(
     ("answer", "red"),
     [("answers (5 ms)", False), ("in trouble (HTTP 503)", True), ("no answer (refused)", True)],

@@ -84,6 +84,19 @@ def test_above_a_checkout_nothing_is_looked_for(team: Path, monkeypatch: pytest.
     assert "there is no folder pipelines here or above" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["show", "a"], ["runs", "a"], ["verify", "a"], ["expire"], ["forget", "--author", "a"], ["doctor"]],
+)
+def test_where_there_is_no_project_every_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call(*words)
+    assert result.exit_code == 1
+    assert "there is no folder pipelines here or above" in result.stderr
+
+
 def test_where_the_project_is_here_it_is_named_shortly(team: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(team.parents[1])
     assert project() == Path()

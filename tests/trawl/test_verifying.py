@@ -199,6 +199,19 @@ def test_all_jobs_are_not_said_to_be_sound_where_files_have_problems(project: Pa
     assert run("verify", "team.covid").exit_code == 0
 
 
+def test_a_bucket_that_cannot_be_read_is_told_with_the_jobs_that_write_to_it(project: Path) -> None:
+    """A file is no bucket in which nothing is wrong."""
+    (project / "file").write_text("no folder")
+    for number in range(4):
+        job = JOB.replace("./bucket", "./file")
+        (project / "pipelines" / f"odd_{number}.yaml").write_text(job.replace("{job}", f"odd_{number}"))
+    result = run("verify")
+    assert result.exit_code == 1
+    names = "pipelines/odd_0.yaml, pipelines/odd_1.yaml, pipelines/odd_2.yaml and 1 more"
+    assert f"Error: {names}: Cannot list {project / 'file'} (Not a directory)" in result.stderr
+    assert "6 objects" in result.stderr
+
+
 def test_from_a_folder_below_jobs_are_the_projects_and_buckets_are_as_they_are_typed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,8 @@ def doctor(context: click.Context, job: str) -> None:
 
     found = job_named(job) if job else None
     root = Path(found.root) if found else project_folder()
+    if not (root / "pipelines").is_dir():
+        raise click.ClickException("there is no folder pipelines here or above")
     reading = read_jobs(root / "pipelines")
     red = False
     with explained():
