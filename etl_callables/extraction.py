@@ -227,15 +227,24 @@ class _Progress:
         self._repeats = 0
         self._empties = 0
 
-    def take(self, bodies: tuple[bytes, ...], following: str | None, truncated: str | None) -> bool:
-        """Count a page that was asked for with `self.cursor`; whether to ask for another one."""
+    def take(
+        self, bodies: tuple[bytes, ...], following: str | None, truncated: str | None, *, new: bool = True
+    ) -> bool:
+        """Count a page that was asked for with `self.cursor`; whether to ask for another one.
+
+        Only what is `new` is told in the log: a page that an earlier try fetched was told by it.
+        """
         if self.cursor is not None:
             self._asked.add(self.cursor)
         fetched, content = self._count(bodies)
         self.cursor = following
         self.pages += 1
         self._note(truncated)
-        self._say(fetched)
+        if new:
+            items = "1 item" if fetched == 1 else f"{fetched:,} items"
+            self._run.log.info("page %d: %s, %s", self.pages, items, self.so_far())
+        tally = self.selection.tally
+        self._run.watch(Kept(self.pages, tally.kept, tally.oldest, tally.newest))
         if self.selection.full or following is None:
             self.going = False
         elif following in self._asked or self._circles(content):
@@ -276,17 +285,15 @@ class _Progress:
         self._contents.add(known)
         return self._repeats >= _REPEATS
 
-    def _say(self, fetched: int) -> None:
+    def so_far(self) -> str:
+        """What the pages held, for a person."""
         selection = self.selection
         kept = selection.tally.kept
         total = (
             f"{_posts(kept)} so far" if selection.limit is None else f"{kept:,} of {_posts(selection.limit)}"
         )
         oldest = selection.tally.oldest
-        back = f", back to {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
-        items = "1 item" if fetched == 1 else f"{fetched:,} items"
-        self._run.log.info("page %d: %s, %s%s", self.pages, items, total, back)
-        self._run.watch(Kept(self.pages, kept, oldest, selection.tally.newest))
+        return f"{total}, back to {oldest:%Y-%m-%d %H:%M} UTC" if oldest else total
 
 
 def _noting(
@@ -302,13 +309,15 @@ def _noting(
 def _adopt(log: _Log, progress: _Progress, run: Run, *, finished: bool) -> None:
     """Count the pages that a killed try of this run left, so that they are not asked for again."""
     keys = raw.adoptable(log.store, log.prefix, log.fingerprint, finished=finished)
-    if keys:
-        run.log.info("%d pages are here from an earlier try; going on after them", len(keys))
     for page in raw.read_pages(log.store, keys):
         log.keys.append(page.key)
         log.account.pay(page.key, page.envelope)
-        if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated):
-            return
+        if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated, new=False):
+            break
+    if keys:
+        count = "1 page is" if progress.pages == 1 else f"{progress.pages:,} pages are"
+        more = "going on from there" if progress.going else "no more are needed"
+        run.log.info("%s here from an earlier try, %s; %s", count, progress.so_far(), more)
 
 
 def _finish(

@@ -86,7 +86,7 @@ def load(
         )
 
     if rejects(job, quality):
-        raise _reject(store, folder, key, staged, described)
+        raise _reject(store, folder, before.object.key if before else key, staged, described)
     for breach in quality.breaches if quality else ():
         run.log.warning("This run is not as expected: %s.", breach)
     same = not anew and before is not None and _is_same(before, key, staged) and place.stands(before)
@@ -216,15 +216,20 @@ def _manifest(
     )
 
 
-def _reject(store: Store, folder: str, key: str, staged: Staged, described: Callable[..., Manifest]) -> Stop:
-    """Keep posts that are not as expected beside their key, and say so."""
-    place = f"{folder}/{REJECTED}/{key.rpartition('/')[2]}"
+def _reject(store: Store, folder: str, old: str, staged: Staged, described: Callable[..., Manifest]) -> Stop:
+    """Keep posts that are not as expected beside their key, and say so; `old` is what is there, if it is."""
+    place = f"{folder}/{REJECTED}/{staged.key.rpartition('/')[2]}"
     manifest = described(place, store.copy(staged.key, place))
     store.write(f"{folder}/{REJECTED}/manifest.json", encode(manifest))
     breaches = manifest.quality.breaches if manifest.quality else ()
+    there = (
+        "nothing of this window is published yet"
+        if store.size(old) is None
+        else f"{store.url(old)} is as it was"
+    )
     return Stop(
         f"This run is not as expected: {'; '.join(breaches)}. Its posts are kept at {manifest.object.url},"
-        f" and {store.url(key)} is as it was. To take them as they are, correct `quality` in"
+        f" and {there}. To take them as they are, correct `quality` in"
         f" {manifest.job_file} and clear the load task, or run it again."
     )
 

@@ -81,7 +81,8 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     window = Window(manifest.start, manifest.end)
     there = manifest.object.key if manifest.table is None else manifest.table.key
     if object_key(asked, window, own) != there:
-        raise Stop(f"{job.file} gives it another key today: run that window again, and delete this object")
+        rest = "" if finding.kind == "missing" else ", and delete this object"
+        raise Stop(f"{job.file} gives it another key today: run that window again{rest}")
     load(asked, window, own, transform(asked, window, own, {"raw": manifest.raw.done}), anew=True)
     pages = f"{manifest.raw.pages:,} raw page{'' if manifest.raw.pages == 1 else 's'}"
     again = read_manifest(store, finding.folder)

@@ -37,7 +37,8 @@ class Due:
     written: datetime
 
     def __str__(self) -> str:
-        what = f"{len(self.keys):,} {self.kind}" if self.kind == "raw pages" else self.kind
+        pages = "1 raw page" if len(self.keys) == 1 else f"{len(self.keys):,} raw pages"
+        what = pages if self.kind == "raw pages" else self.kind
         return f"{self.url}: {what}, {self.size:,} bytes, written {self.written:%Y-%m-%d}"
 
 

@@ -102,13 +102,22 @@ def _block(posts: int, most: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """A row. `alarm` is what a person should look at: why a run ended early, or that there was none."""
+    """A row. `alarm` is what a person should look at: why a run ended early, or that there was none.
+
+    `note` is what is as it should be, and good to know.
+    """
 
     day: str
     posts: str = ""
     cost: str = ""
     took: str = ""
+    note: str = ""
     alarm: str = ""
+
+    @property
+    def said(self) -> str:
+        """Note and alarm, the latter marked."""
+        return "; ".join(filter(None, [self.note, _warned(self.alarm)]))
 
 
 def _cells(line: Line, place: tzinfo) -> _Cells:
@@ -121,6 +130,7 @@ def _cells(line: Line, place: tzinfo) -> _Cells:
         f"{line.counts.kept:,}",
         dollars(line.cost.usd) if line.cost else "-",
         took(line.finished - line.started),
+        f"expired on {line.expired.astimezone(place):%Y-%m-%d}" if line.expired else "",
         _alarm(line),
     )
 
@@ -141,7 +151,7 @@ def _wide(rows: Sequence[_Cells]) -> list[str]:
         cells = (
             row.day.ljust(widths[0]),
             *map(str.rjust, (row.posts, row.cost, row.took), widths[1:]),
-            _warned(row.alarm),
+            row.said,
         )
         lines.append("  ".join(("", *cells)).rstrip())
     return lines
@@ -154,8 +164,8 @@ def _narrow(rows: Sequence[_Cells]) -> list[str]:
         if row.posts:
             cost = "" if row.cost == "-" else f", {row.cost}"
             lines.append(f"    {_posts(row.posts)}{cost}, {row.took}")
-        if row.alarm:
-            lines.append(f"    {_warned(row.alarm)}")
+        if row.said:
+            lines.append(f"    {row.said}")
     return lines
 
 
@@ -173,10 +183,12 @@ def _sum(lines: Sequence[Line]) -> str:
     published = [manifest for manifest in manifests if not is_rejected(manifest)]
     own = [manifest for manifest in published if not manifest.variant]
     early = sum(manifest.truncated is not None for manifest in own)
+    expired = sum(manifest.expired is not None for manifest in own)
     missing = sum(line.runs for line in lines if isinstance(line, Gap))
     cost = total(manifest.cost for manifest in manifests)
     text = f"{_runs(len(own))}, {_posts(f'{sum(manifest.counts.kept for manifest in own):,}')}"
     text += f", {early:,} truncated" if early else ""
+    text += f", {expired:,} expired" if expired else ""
     text += f", {missing:,} missing" if missing else ""
     text += f", {refused:,} rejected" if refused else ""
     by_hand = len(published) - len(own)
@@ -233,4 +245,5 @@ def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
             "cost": line.cost.usd if line.cost else None,
             "seconds": round((line.finished - line.started).total_seconds(), 3),
             "object": line.object.url,
+            "expired": line.expired.isoformat() if line.expired else None,
         }

@@ -65,7 +65,9 @@ def run_once(asked: Asked, run: Run, interruptible: Callable[[bool], None]) -> d
         finally:
             interruptible(False)
     else:
-        run.log.info("all %d pages are here from an earlier try", extracted["pages"])
+        pages = extracted["pages"]
+        count = "the only page is" if pages == 1 else f"all {pages:,} pages are"
+        run.log.info("%s here from an earlier try", count)
     return load(job, window, run, transform(job, window, run, extracted))
 
 

@@ -253,6 +253,45 @@ def test_a_line_for_each_page_and_a_summary_are_written_for_a_person(
     ]
 
 
+def test_pages_of_an_earlier_try_are_told_once_and_not_as_fetched(
+    x: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever watches is told how far it is all the same."""
+    pages = three_pages()
+    x({**pages, "B": [Answer(status=500), *pages["B"]]})
+    told: list[int] = []
+    run = a_run(watch=lambda kept: told.append(kept.pages))
+    job = searching(tmp_path, limit=50)
+    with pytest.raises(RetryLater):
+        extract(job, WINDOW, run)
+    told.clear()
+    with caplog.at_level(logging.INFO):
+        finish(job, run=run)
+    assert told == [1, 2, 3]
+    here = "2 pages are here from an earlier try, 40 of 50 posts, back to 2021-07-05 11:21 UTC"
+    assert [record.getMessage() for record in caplog.records if record.name == "trawl.test"] == [
+        f"{here}; going on from there",
+        "page 3: 20 items, 50 of 50 posts, back to 2021-07-05 11:11 UTC",
+        "extracted 50 posts from 3 pages, 10 over the limit",
+    ]
+
+
+def test_a_single_page_of_an_earlier_try_may_be_all_that_is_needed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = archive(tmp_path, [tweet(number) for number in range(3)])
+    job = archive_job(tmp_path / "bucket", folder=str(folder), options={"files": "*.jsonl"})
+    store = open_store(job, RUN)
+    finish(job)
+    store.delete(entry.key for entry in store.list("_trawl") if entry.key.endswith("/done.json"))
+    with caplog.at_level(logging.INFO):
+        finish(job)
+    assert caplog.messages[0] == (
+        "1 page is here from an earlier try, 3 posts so far, back to 2021-07-05 12:00 UTC; no more are needed"
+    )
+    assert not any(message.startswith("page ") for message in caplog.messages)
+
+
 def test_a_connection_that_does_not_exist_stops_the_run_and_is_named(tmp_path: Path) -> None:
     job = archive_job(tmp_path, source_connection="x_login", options={"files": "posts.jsonl"})
     with pytest.raises(Stop, match=r"no connection x_login, which pipelines/team/posts\.yaml names"):

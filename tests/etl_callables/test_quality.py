@@ -163,8 +163,8 @@ def test_a_run_that_is_not_as_expected_fails_and_keeps_its_posts_beside_the_key(
     key = tmp_path / object_key(job, WINDOW, a_run())
     assert str(caught.value) == (
         "This run is not as expected: 2 posts, where at least 3 are expected (min_posts). Its posts are kept"
-        f" at {place.as_uri()}, and {key.as_uri()} is as it was. To take them as they are, correct `quality`"
-        " in pipelines/team/posts.yaml and clear the load task, or run it again."
+        f" at {place.as_uri()}, and nothing of this window is published yet. To take them as they are,"
+        " correct `quality` in pipelines/team/posts.yaml and clear the load task, or run it again."
     )
     assert not key.exists()
     assert read_posts(place.as_uri()).num_rows == 2
@@ -176,9 +176,10 @@ def test_a_run_that_is_not_as_expected_fails_and_keeps_its_posts_beside_the_key(
 def test_an_object_of_before_stays_as_it_was(tmp_path: Path) -> None:
     job = expecting(tmp_path, min_posts=3)
     first = go(job, 3)
-    with pytest.raises(Stop):
+    with pytest.raises(Stop) as caught:
         go(job, 1)
     store = open_store(job, a_run())
+    assert f", and {first.object.url} is as it was. To take" in str(caught.value)
     assert read_manifest(store, prefix(job, WINDOW, a_run())) == first
     assert read_posts(first.object.url).num_rows == 3
 

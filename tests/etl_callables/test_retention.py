@@ -203,6 +203,7 @@ def test_verification_finds_what_expired_and_is_still_there_and_removes_it(tmp_p
 def test_a_thing_that_is_due_says_what_it_is(tmp_path: Path) -> None:
     one = Due("team.posts", "raw pages", "f", "s3://b/raw/", ("a", "b"), 1234, NOW)
     assert str(one) == "s3://b/raw/: 2 raw pages, 1,234 bytes, written 2021-09-01"
+    assert str(replace(one, keys=("a",))).startswith("s3://b/raw/: 1 raw page, ")
     aged = job(tmp_path, keep=30 * DAY)
     manifest = written(aged, 31)
     first = due(open_store(aged, a_run()), aged, NOW)[0]

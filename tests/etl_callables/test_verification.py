@@ -415,7 +415,11 @@ def test_an_object_whose_job_or_pages_are_gone_says_so(ours: Job) -> None:
     delete(store)
     assert "there is no job team.posts here" in repaired(ours)[0].note
     moved = replace(ours, key="elsewhere/{date}.csv", file="pipelines/team/posts.yaml")
-    assert "pipelines/team/posts.yaml gives it another key today" in repaired(ours, moved)[0].note
+    advice = "pipelines/team/posts.yaml gives it another key today: run that window again"
+    assert repaired(ours, moved)[0].note == advice
+    store.write(OBJECT, b"another's")
+    assert repaired(ours, moved)[0].note == f"{advice}, and delete this object"
+    store.delete([OBJECT])
     lose_a_page(store)
     assert not any(repair.done for repair in repaired(ours, ours))
     assert store.size(OBJECT) is None

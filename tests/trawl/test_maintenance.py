@@ -56,7 +56,7 @@ def test_everything_that_is_due_is_listed_and_deleted_once_somebody_agrees(proje
     lines = [
         line.partition(": ")[2].rpartition(", ")[0].rpartition(", ")[0] for line in result.stdout.splitlines()
     ]
-    assert lines == ["1 raw pages", "object", "1 raw pages"]
+    assert lines == ["1 raw page", "object", "1 raw page"]
     assert [line.split(" of ")[0] for line in result.stderr.splitlines()] == ["3 files", "3 files deleted."]
     assert files(project) == {"forever": 2, "pages": 1, "years": 0}
     again = run()

@@ -197,7 +197,9 @@ def test_a_window_is_covered_from_either_end(times: tuple[int, int]) -> None:
     assert covered(Kept(1, 2, oldest, newest), DAY) == 0.25
 
 
-def test_what_was_fetched_but_not_published_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_what_was_fetched_but_not_published_is_not_asked_for_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     asked, run = _archive(tmp_path)
     lines: list[bool] = []
     run_once(asked, run, lines.append)
@@ -205,8 +207,10 @@ def test_what_was_fetched_but_not_published_is_not_asked_for_again(tmp_path: Pat
     (manifest,) = [entry.key for entry in store.list("_trawl") if entry.key.endswith("/manifest.json")]
     published = store.read(manifest)
     store.delete([manifest])
-    run_once(asked, run, lines.append)
+    with caplog.at_level(logging.INFO):
+        run_once(asked, run, lines.append)
     assert lines == [True, False], "the second run asked the source again"
+    assert caplog.messages[0] == "the only page is here from an earlier try"
     done = [json.loads(text)["raw"]["done"] for text in (published, store.read(manifest))]
     assert done[0] == done[1]
     run_once(asked, run, lines.append)

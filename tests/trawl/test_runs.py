@@ -86,7 +86,7 @@ def paid(usd: float) -> Cost:
 
 
 BUSY = [
-    manifest(utc(2021, 7, 5), 150, cost=paid(0.75)),
+    manifest(utc(2021, 7, 5), 150, cost=paid(0.75), expired=utc(2022, 7, 6, 3)),
     manifest(utc(2021, 7, 6), 75, cost=paid(0.375), truncated="source repeats pages\x1b[2J", complete=False),
     manifest(utc(2021, 7, 9), 0, cost=paid(0), finished=utc(2021, 7, 10, 2)),
     manifest(utc(2021, 7, 10), 1, cost=paid(0.005)),
@@ -201,7 +201,9 @@ def test_tools_get_the_same() -> None:
         "cost": 0.75,
         "seconds": 90.0,
         "object": "s3://b/covid/2021-07-05.csv",
+        "expired": "2022-07-06T03:00:00+00:00",
     }
+    assert found[1]["expired"] is None
 
 
 def test_what_is_not_as_expected_stands_beside_its_run() -> None:
@@ -221,6 +223,14 @@ def test_a_rejected_run_is_among_the_runs_and_not_among_the_posts() -> None:
     assert "rejected; 4 posts, where …" in text
     assert "1 run, 9 posts, 1 rejected" in text
     assert [line["rejected"] for line in json.loads(as_json(lines_of(job(), [good, bad])))] == [False, True]
+
+
+def test_an_object_that_expired_is_told_to_be_gone_by_the_clocks_of_the_job() -> None:
+    truncated = manifest(utc(2021, 7, 5), 9, expired=utc(2022, 7, 5, 23), truncated="the limit")
+    berlin = job(schedule=Schedule("0 0 * * *", "Europe/Berlin"))
+    said = sheet(berlin, lines_of(berlin, [truncated]), "s3://b")
+    assert "  expired on 2022-07-06; \x1b[33mtruncated: the limit" in said
+    assert said.endswith("1 run, 9 posts, 1 truncated, 1 expired")
 
 
 @pytest.fixture
