@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from secrets import token_hex
 from textwrap import wrap
 from typing import Any, Final, cast
 
@@ -17,11 +18,13 @@ from etl_callables.errors import NothingToDo, RetryLater, Stop
 from etl_callables.extraction import credentials
 from etl_callables.post import FIELDS, Post
 from etl_callables.preview import Preview
+from etl_callables.privacy import privacy
 from etl_callables.run import Run
 from etl_callables.selection import Selection, Tally
 from etl_callables.sources import Request, source_for
 from etl_callables.spending import payments, spent
 from etl_callables.store import open_store
+from etl_callables.table import batch_of
 from schemas.job import Job
 from schemas.schedule import window_before
 from schemas.window import Window
@@ -127,13 +130,32 @@ def _purse(job: Job, run: Run) -> Purse:
 
 
 def sheet(job: Job, found: Sample, posts: int, width: int) -> str:
-    """The page: what there is, `posts` of them, and the columns; in `width` columns where words allow."""
+    """The page: what there is, `posts` of them, and the columns; in `width` columns where words allow.
+
+    What the job hides is hidden here too; pseudonyms are made with a key of the moment.
+    """
     place = zone(job.schedule.timezone)
     lines = [f"{click.style(job.id, bold=True)}  {day(found.window, place)} ({job.schedule.timezone})"]
     lines += [part for text in _sentences(found) for part in wrap(text, max(20, width))]
+    if found.posts and job.pseudonymise is not None:
+        lines += wrap("Pseudonyms are shown, not those that runs write.", max(20, width))
     if found.posts:
-        lines += ["", *_rows(found.posts[:posts], place, width), "", *_columns(job, found.posts, width)]
+        written = _as_written(job, found.posts)
+        lines += ["", *_rows(written[:posts], place, width), "", *_columns(job, written, width)]
     return "\n".join(lines)
+
+
+def _as_written(job: Job, posts: Sequence[Post]) -> Sequence[Post]:
+    """The posts as a run would write them, as far as a person can tell."""
+    hidden = privacy(job, Run(connection=lambda _: {"password": token_hex()}))
+    if hidden is None:
+        return posts
+    batch, _ = batch_of(posts, FIELDS)
+    columns = {
+        name: [None] * len(posts) if name in job.drop else column.to_pylist()
+        for name, column in zip(FIELDS, hidden.apply(batch, FIELDS), strict=True)
+    }
+    return [Post(*row) for row in zip(*(columns[name] for name in FIELDS), strict=True)]
 
 
 def _sentences(found: Sample) -> Iterator[str]:
@@ -172,7 +194,9 @@ def _rows(posts: Sequence[Post], place: Any, width: int) -> Iterator[str]:
     authors = [_text(post.author) for post in posts]
     most = min(max(map(len, authors), default=0), 20)
     for post, author in zip(posts, authors, strict=True):
-        head = f"  {post.created_at.astimezone(place):%Y-%m-%d %H:%M}  {_cut(author, most):<{most}}"
+        created: datetime | None = post.created_at  # none where it is dropped
+        when = f"{created.astimezone(place):%Y-%m-%d %H:%M}" if created else ""
+        head = f"  {when:<16}  {_cut(author, most):<{most}}"
         room = width - len(head) - 2
         if room < _LEAST:
             yield head.rstrip()
@@ -187,7 +211,7 @@ def _columns(job: Job, posts: Sequence[Post], width: int) -> Iterator[str]:
     yield f"  {'column':<{name}}  full  for example"
     for column in job.columns:
         values = [post[FIELDS.index(column.field)] for post in posts]
-        given = [value for value in values if value not in (None, "", ())]
+        given = [value for value in values if value not in (None, "", (), [])]
         # Rounded down: 100% is all of them.
         full = f"{100 * len(given) // len(values)}%"
         room = max(_LEAST, width - name - 10)
@@ -200,7 +224,7 @@ def _text(value: object) -> str:
     """A value on one line, with nothing in it that moves a cursor."""
     if value is None:
         return ""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         value = ", ".join(map(str, value))
     if isinstance(value, datetime):
         value = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 from etl_callables.errors import NothingToDo
 from etl_callables.post import FIELDS, Post
 from etl_callables.selection import Tally
-from schemas.job import Column, DateRange
+from schemas.job import Column, DateRange, Pseudonyms
 from schemas.window import Window
 from tests.servers.x_api import XApi
 from tests.servers.x_api_posts import made_up
@@ -69,7 +70,7 @@ def post(number: int, **changes: object) -> Post:
     return Post(**{**values, **changes})
 
 
-def shown(posts: list[Post], count: int, width: int) -> str:
+def shown(posts: list[Post], count: int, width: int, **changes: Any) -> str:
     columns = tuple(Column(field, field) for field in ("id", "lang", "likes", "hashtags"))
     found = Sample(
         window=Window(utc(2021, 7, 9), utc(2021, 7, 10)),
@@ -81,7 +82,7 @@ def shown(posts: list[Post], count: int, width: int) -> str:
         truncated="source repeats pages",
         cost=None,
     )
-    return click.unstyle(sheet(job(columns=columns), found, count, width))
+    return click.unstyle(sheet(job(**{"columns": columns, **changes}), found, count, width))
 
 
 def test_what_is_shown_says_how_full_each_column_is() -> None:
@@ -102,6 +103,26 @@ def test_what_is_shown_says_how_full_each_column_is() -> None:
         "  likes      66%  0\n"
         "  hashtags    0%"
     )
+
+
+def test_what_the_job_hides_is_hidden_here_too_without_its_key() -> None:
+    """Who looks at a preview need not be who may see names."""
+    posts = [post(1, text="to @somebody and others", mentions=("somebody",), author_name="Ada Example")]
+    columns = tuple(Column(field, field) for field in ("author", "text", "mentions", "created_at"))
+    hidden = Pseudonyms(("author", "mentions", "text"), "key", "job")
+    text = shown(
+        posts, 1, 100, columns=columns, pseudonymise=hidden, truncate={"text": 20, "created_at": "day"}
+    )
+    assert "Pseudonyms are shown, not those that runs write." in text
+    assert not {"someone_1", "somebody", "Ada"} & set(re.findall(r"\w+", text))
+    assert "2021-07-09 00:00" in text
+    assert "others" not in text
+    assert re.search(r"^  author      100%  [a-z2-7]{26}$", text, re.MULTILINE)
+
+
+def test_what_is_dropped_is_not_shown() -> None:
+    text = shown([post(1)], 1, 100, drop=("author", "text", "created_at"))
+    assert not {"someone_1", "words", "12:01"} & set(re.findall(r"[\w:]+", text))
 
 
 def test_it_stands_on_narrow_terminals() -> None:
