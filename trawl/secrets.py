@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from schemas.inside import lines_of
 from schemas.problem import Problem
 
 HIDDEN: Final = "•••"
+
+CREDENTIAL: Final = "credential"
+"""The kind of problem that a check makes of one."""
+
+_INSTEAD: Final = (
+    "put it into an Airflow connection, which source_connection or bucket_connection names, and replace one "
+    'that was committed before; if it is none, end the line with "# pragma: allowlist secret"'
+)
 
 _WORD: Final = r"[^\s\"'#]"
 _UP_TO: Final = _WORD + "{0,200}"
@@ -66,22 +75,37 @@ _FORMS: Final = (
 )
 
 
+_ALLOWED: Final = re.compile(r"(?:^|\s)#\s*pragma:\s*allowlist secret\s*$")
+"""A comment at the end of a line, by which its author says that it holds none; other tools know it too."""
+
+_PIECE: Final = 6
+"""As many characters of a credential in a row are too many to be shown."""
+
+
 class Secret(NamedTuple):
-    """Something that looks like one: the 1-based line it is on, what it seems to be, in words, and itself."""
+    """Something that looks like one: its 1-based line and column, what it seems to be, in words, and itself.
+
+    `allowed` where its author says on the same line that it is none.
+    """
 
     line: int
+    column: int
     what: str
     itself: str
+    allowed: bool = False
 
 
 def secrets_in(text: str) -> list[Secret]:
     """What looks like a credential in a file, one for each line that has some."""
-    forms = _possible(text)
+    forms = [one for one in _possible(text) if one.form.search(text)]
+    if not forms:
+        return []
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text.removeprefix("\ufeff")), 1):
         for what, _, form in forms:
             if match := form.search(line):
-                found.append(Secret(number, what, match[0]))
+                allowed = _ALLOWED.search(line) is not None
+                found.append(Secret(number, match.start(match.lastgroup or 0) + 1, what, match[0], allowed))
                 break
     return found
 
@@ -92,23 +116,47 @@ def _possible(text: str) -> list[_Form]:
     return [form for form in _FORMS if any(sign in lower for sign in form.signs)]
 
 
-def guarded(problem: Problem, secrets: Iterable[Secret]) -> Problem:
-    """The problem; of a line that seems to hold a credential, without its words, which may hold a part."""
-    if all(secret.line != problem.line for secret in secrets):
+def credentials(path: str, secrets: Iterable[Secret]) -> Iterator[Problem]:
+    """A problem for each that its author does not allow, without a word of it."""
+    for secret in secrets:
+        if not secret.allowed:
+            message = f"this line is not shown: it looks like it holds {secret.what}"
+            yield Problem(path, secret.line, secret.column, message, CREDENTIAL, _INSTEAD)
+
+
+def guarded(problem: Problem, secrets: Collection[Secret]) -> Problem:
+    """The problem; of what seems to be a credential, without its words, which may hold a part."""
+    if problem.kind == CREDENTIAL:
         return problem
-    message = "something is wrong on this line, which is not shown: it looks like it holds a credential"
+    said = f"{problem.message} {problem.hint}"
+    if any(secret.line == problem.line for secret in secrets):
+        place = "on this line"
+    elif hide(said) != said or any(_piece_of(secret.itself, said) for secret in secrets):
+        place = "here"
+    else:
+        return problem
+    message = f"something is wrong {place}, which is not shown: it looks like it holds a credential"
     return replace(problem, message=message, hint="")
 
 
+def _piece_of(secret: str, text: str) -> bool:
+    """Whether a text shows a part of a credential that was cut."""
+    ends = range(_PIECE, len(secret) + 1)
+    return any(secret[end - _PIECE : end] in text for end in ends)
+
+
+def looks_secret(value: Any) -> bool:
+    """Whether a credential seems to be anywhere in a value: a text, or texts in lists and mappings."""
+    if isinstance(value, str):
+        return any(form.form.search(value) for form in _possible(value))
+    if isinstance(value, dict):
+        return any(looks_secret(part) for pair in value.items() for part in pair)
+    return isinstance(value, list | tuple) and any(map(looks_secret, value))
+
+
 def hide(text: str) -> str:
-    """The text with every such credential taken out."""
-    for _, _, form in _possible(text):
-        text = form.sub(_hidden, text)
-    return text
+    """The text; dots instead of all of it where a part looks like a credential.
 
-
-def _hidden(found: re.Match[str]) -> str:
-    groups = found.groupdict()
-    if "value" not in groups:
-        return HIDDEN
-    return found[0][: found.start("value") - found.start()] + HIDDEN
+    What stands beside one is often the other half of it.
+    """
+    return HIDDEN if looks_secret(text) else text

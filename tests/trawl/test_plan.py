@@ -228,6 +228,44 @@ def test_no_form_of_a_plan_shows_a_credential(project: Path, form: str, text: st
     assert "which is not shown" in bad
 
 
+HALVES = [
+    "description: AKIAIOSFODNN7EXAMPLE {half}",
+    "tags: [AKIAIOSFODNN7EXAMPLE, {half}]",
+    "tags:\n  - AKIAIOSFODNN7EXAMPLE\n  - {half}",
+    "description: >-\n  AKIAIOSFODNN7EXAMPLE\n  {half}",
+    "columns: {{AKIAIOSFODNN7EXAMPLE: id, {half}: text}}",
+    "description: {half}  # AKIAIOSFODNN7EXAMPLE",
+    "schedule: >-\n  AKIAIOSFODNN7EXAMPLE {half}",
+]
+
+
+@pytest.mark.parametrize("line", HALVES)
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_what_stands_beside_a_credential_is_shown_as_little_as_itself(
+    project: Path, form: str, line: str
+) -> None:
+    """The secret of an AWS key has no form of its own; it is known by the key before it."""
+    half = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    (project / "pipelines" / "covid.yaml").write_text(f"{JOB}{line.format(half=half)}\n")
+    new = printed(plan(project, now=NOW), form, NOW)
+    commit(project)
+    git(project, "branch", "--force", "main", "work")
+    (project / "pipelines" / "covid.yaml").write_text(JOB)
+    gone = printed(plan(project, now=NOW), form, NOW)
+    for made in (new, gone):
+        assert "covid" in made
+        assert half[:6] not in made
+        assert "AKIA" not in made
+
+
+def test_columns_stay_columns_where_a_value_is_hidden(project: Path) -> None:
+    token = "ghp_" + "a1B2" * 9
+    (project / "pipelines" / "flu.yaml").write_text(f"{JOB}owner: {token} me\nretries: 3\n")
+    rows = [line for line in run().stdout.splitlines() if "pipelines/flu.yaml:" in line and "!" not in line]
+    assert any(HIDDEN in row for row in rows)
+    assert len({row.index("pipelines/flu.yaml:") for row in rows}) == 1
+
+
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])
 def test_a_credential_in_a_name_is_hidden_wherever_that_is_shown(project: Path, form: str) -> None:
     token = "ghp_" + "a1B2" * 9

@@ -16,19 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schemas.folder import SUFFIXES
-from schemas.job import Job
+from schemas.job import Job, Origin
 from schemas.problem import Problem
 from schemas.reading import Reading, read_jobs
 from schemas.tree import MAX_BYTES
-from trawl.plan.changes import Change, compare
+from trawl.coming import last_end
+from trawl.plan.changes import Change, Value, compare
 from trawl.plan.forecast import Forecast, forecast
 from trawl.plan.remarks import Remark, Surroundings, remarks, where
-from trawl.secrets import guarded, secrets_in
+from trawl.secrets import HIDDEN, Secret, guarded, hide, looks_secret, secrets_in
 
 if TYPE_CHECKING:
     from trawl.git import Repository
 
 PIPELINES: Final = "pipelines"
+
+_CHOSEN: Final = "columns."
+"""What comes after this in the name of a value is a person's own word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +119,26 @@ def _plan(
     (was, before), (root, after) = old, new
     changes = compare(before, after)
     secret = _secrets(was, root)
+    then, now_there = _Lines(was), _Lines(root)
     around = _surroundings(before.jobs, changes.jobs)
     items = []
     for change in changes.jobs:
-        earlier = None if change.before is None else forecast(change.before, now, new=False, count=1)
-        new_to_airflow = change.kind != "edited"
-        ahead = None if change.after is None else forecast(change.after, now, new=new_to_airflow)
+        last = None if change.before is None else last_end(change.before, now)
+        earlier = None if change.before is None else forecast(change.before, now, last=last, count=1)
+        # To Airflow all but an edited job is new, and has no runs.
+        last = last if change.kind == "edited" else None
+        ahead = None if change.after is None else forecast(change.after, now, last=last)
         found = remarks(change, ahead, around, now)
         if change.kind != "removed":
             found = [*secret.pop(change.file, ()), *found]
-        safe = replace(change, problems=_guarded(change.problems, root))
+        values = tuple(_safe(value, then, now_there) for value in change.values)
+        safe = replace(change, values=values, problems=now_there.guarded(change.problems))
         items.append(Item(safe, earlier, ahead, tuple(found)))
     return Plan(
         base=base,
         commit=commit,
         items=tuple(items),
-        problems=_guarded(changes.problems, root),
+        problems=now_there.guarded(changes.problems),
         remarks=tuple(remark for file in sorted(secret) for remark in secret[file]),
         same=changes.same,
         reworded=changes.reworded,
@@ -170,9 +178,39 @@ def _secrets(was: Path, root: Path) -> dict[str, list[Remark]]:
     return found
 
 
-def _guarded(problems: Iterable[Problem], root: Path) -> tuple[Problem, ...]:
-    """The problems as anybody may see them."""
-    return tuple(guarded(problem, secrets_in(_text(_content(root / problem.path)))) for problem in problems)
+class _Lines:
+    """Which lines of a project's files seem to hold a credential, each file read once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, list[Secret]] = {}
+
+    def hides(self, origin: Origin | None) -> bool:
+        """Whether what was written there may be seen by nobody."""
+        if origin is None or not origin.path:
+            return False
+        return any(secret.line == origin.line for secret in self._of(origin.path))
+
+    def guarded(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """The problems as anybody may see them."""
+        safe = (guarded(problem, self._of(problem.path)) for problem in problems)
+        return tuple(replace(problem, path=hide(problem.path)) for problem in safe)
+
+    def _of(self, file: str) -> list[Secret]:
+        if file not in self._known:
+            self._known[file] = secrets_in(_text(_content(self._root / file)))
+        return self._known[file]
+
+
+def _safe(value: Value, then: _Lines, now: _Lines) -> Value:
+    """A value as anybody may see it: hidden where it or its line seems to hold a credential."""
+    was, is_now = then.hides(value.was_from), now.hides(value.is_from)
+    name = value.name
+    if looks_secret(name) or ((was or is_now) and name.startswith(_CHOSEN)):
+        name = _CHOSEN + HIDDEN
+    before = HIDDEN if was or looks_secret(value.before) else value.before
+    after = HIDDEN if is_now or looks_secret(value.after) else value.after
+    return replace(value, name=name, before=before, after=after)
 
 
 def _files(folder: Path) -> Iterator[Path]:

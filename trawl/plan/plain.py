@@ -21,7 +21,7 @@ VERSION = 1
 def plain(plan: Plan) -> dict[str, Any]:
     """The plan as JSON has it. Times are UTC; money is text, in US dollars; null is no bound or nothing.
 
-    Whatever in it looks like a credential is taken out.
+    A text in which something looks like a credential is hidden, all of it.
     """
     return dict(_hidden(_plain(plan)))
 
@@ -114,4 +114,4 @@ def _problem(problem: Problem) -> dict[str, str | int]:
 
 
 def _remark(remark: Remark) -> dict[str, str]:
-    return {"kind": remark.kind, "text": str(remark)}
+    return {"kind": remark.kind, "text": remark.text.format(*map(hide, remark.words))}

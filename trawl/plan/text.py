@@ -39,9 +39,9 @@ _LINE: Final = 60
 def text(plan: Plan, now: datetime, width: int | None = None) -> str:
     """The whole plan, with styles that a terminal shows and a pipe does not; `width` as for a table.
 
-    Whatever in it looks like a credential is taken out.
+    Whatever in it looks like a credential is hidden, with the words or the line that it is in.
     """
-    lines = [f"Compared with {printable(plan.base)} ({plan.commit[:10]}): {summary(plan)}."]
+    lines = [f"Compared with {hide(printable(plan.base))} ({plan.commit[:10]}): {summary(plan)}."]
     lines += [" ".join(rest(plan))] if rest(plan) else []
     for item in plan.items:
         lines += ["", *_item(item, now, width)]
@@ -49,13 +49,13 @@ def text(plan: Plan, now: datetime, width: int | None = None) -> str:
         lines += ["", *(f"! {problem}" for problem in plan.problems)]
     if plan.remarks:
         lines += ["", *map(_remark, plan.remarks)]
-    return hide("\n".join(line.rstrip() for line in lines))
+    return "\n".join(hide(line.rstrip()) for line in lines)
 
 
 def _item(item: Item, now: datetime, width: int | None) -> Iterator[str]:
     change = item.change
     sign = SIGNS[change.kind]
-    yield click.style(f"{sign} {change.id}", fg=_COLOURS[sign], bold=True) + f"  {headline(item)}"
+    yield click.style(f"{sign} {hide(change.id)}", fg=_COLOURS[sign], bold=True) + f"  {headline(item)}"
     yield from (f"    {problem}" for problem in change.problems)
     both = change.before is not None and change.after is not None
     yield from _values(change.values, width, both=both)
@@ -65,7 +65,7 @@ def _item(item: Item, now: datetime, width: int | None) -> Iterator[str]:
         if ahead.runs:
             place = zone(job.schedule.timezone)
             yield f"  {runs_heading(item)}:"
-            rows = [(when(run, now, place), takes(run, place), where(job, run)) for run in ahead.runs]
+            rows = [(when(run, now, place), takes(run, place), hide(where(job, run))) for run in ahead.runs]
             yield from table(rows, "    ", width)
     yield from (f"  {sentence}" for sentence in (backfill(item), *bounds(item)) if sentence)
     yield from (f"  {_remark(remark)}" for remark in item.remarks)
@@ -76,7 +76,7 @@ def _values(values: tuple[Value, ...], width: int | None, *, both: bool) -> Iter
     short: list[tuple[str, ...]] = []
     long: list[tuple[str, str, str, str]] = []
     for value in values:
-        source = origin(value.is_from or value.was_from)
+        source = hide(origin(value.is_from or value.was_from))
         before = "(none)" if value.was_from is None else shown(value.before)
         after = "(none)" if value.is_from is None else shown(value.after)
         only = before if value.is_from is None else after
@@ -93,5 +93,5 @@ def _values(values: tuple[Value, ...], width: int | None, *, both: bool) -> Iter
 
 
 def _remark(remark: Remark) -> str:
-    said = remark.text.format(*map(printable, remark.words))
+    said = remark.text.format(*(hide(printable(word)) for word in remark.words))
     return click.style("!", fg="yellow", bold=True) + f" {said} [{remark.kind}]"

@@ -11,6 +11,7 @@ from schemas.job import Job, Origin
 from schemas.words import printable
 from trawl.coming import Coming
 from trawl.plan import Item, Plan
+from trawl.secrets import hide
 
 SIGNS: Final = {"added": "+", "edited": "~", "renamed": "~", "removed": "-", "broken": "!", "mended": "+"}
 _ORDER: Final = tuple(SIGNS)
@@ -142,7 +143,7 @@ def headline(item: Item) -> str:
     """What happened, in a few words: `renamed from team.flu`."""
     change = item.change
     if change.kind == "renamed" and change.before is not None:
-        return f"renamed from {change.before.id}"
+        return f"renamed from {hide(change.before.id)}"
     return {"broken": "has problems now" if change.before else "has problems", "mended": "mended"}.get(
         change.kind, change.kind
     )
