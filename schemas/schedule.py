@@ -179,6 +179,15 @@ def window_at(schedule: Schedule, moment: datetime) -> Window:
     return Window(start, end)
 
 
+def window_from(schedule: Schedule, moment: datetime) -> Window:
+    """The first window that starts at the aware `moment` or later, unless time itself ends before."""
+    window = window_at(schedule, moment)
+    if window.start == moment:
+        return window
+    follower = next_fire(_windows_of(schedule), schedule.timezone, window.end)
+    return Window(window.end, follower) if follower else window
+
+
 def window_before(schedule: Schedule, moment: datetime) -> Window:
     """The last window that is complete at the aware `moment`; ValueError where time itself begins."""
     cron = _windows_of(schedule)

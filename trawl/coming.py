@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
+from typing import Final
 
 from etl_callables.run import Run, object_key
 from schemas.counting import fires_between
 from schemas.job import Job
-from schemas.schedule import next_after, window_at, window_before
+from schemas.schedule import next_after, window_at, window_before, window_from
 from schemas.window import Window
 from trawl.request import own_window
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
     """A run to come. `moment` is when it starts, aware, None where a person starts it.
 
-    `key` is the object's name in the bucket; empty where the run finds nothing to do, because its
-    interval lies before the job's date range.
+    `key` is the object's name in the bucket.
     """
 
     moment: datetime | None
@@ -29,24 +31,43 @@ class Coming:
 
 
 def next_runs(job: Job, now: datetime, count: int) -> list[Coming]:
-    """The next runs that the schedule starts after `now`; fewer, or none, where the date range ends."""
-    return list(islice(_scheduled(job, next_after(job.schedule, now)), count))
+    """The next runs of a job that stays as it is; fewer, or none, where its date range ends."""
+    return runs_after(job, last_end(job, now), now, count)
 
 
-def runs_when_new(job: Job, now: datetime, count: int) -> list[Coming]:
-    """The first runs of a job that appears now, as `trawl.timetable` makes them.
+def runs_after(job: Job, last: datetime | None, now: datetime, count: int) -> list[Coming]:
+    """The runs of a job that is as it is from `now` on, as `trawl.timetable` makes them.
 
-    Those whose window is over start at once: of a job with backfill from `since` on, of any other the
-    last complete one.
+    `last` is as in `first_window`. Those whose window is over start at once.
+    """
+    return list(islice(_scheduled(job, first_window(job, last, now)), count))
+
+
+def first_window(job: Job, last: datetime | None, now: datetime) -> Window | None:
+    """The window of a job's first run from `now` on, where its date range does not end before.
+
+    `last` is where its last run so far ended, by whatever schedule; None of one that has had none, which
+    begins with `since` where it has backfill, else with the last complete window. None where only a person
+    starts runs.
     """
     if job.schedule.cron is None:
-        return []
-    window = None if job.backfill else window_before(job.schedule, now)
+        return None
+    found = [] if job.backfill else [window_before(job.schedule, now)]
+    found += [] if last is None else [window_from(job.schedule, last)]
     since = job.date_range.since
-    if since is not None:
-        first = window_at(job.schedule, since)
-        window = first if window is None else max(window, first)
-    return [] if window is None else list(islice(_scheduled(job, window.end), count))
+    found += [] if since is None else [window_at(job.schedule, since)]
+    return max(found, default=None)
+
+
+def last_end(job: Job, now: datetime) -> datetime | None:
+    """Where the last run ended that the schedule has made by `now`; None where it has made none yet."""
+    if job.schedule.cron is None:
+        return None
+    since, until = job.date_range.since, job.date_range.until
+    window = window_before(job.schedule, now)
+    if until is not None and until <= window.start and job.date_range.each_run == "interval":
+        window = window_at(job.schedule, until - _TICK)
+    return None if since is not None and since >= window.end else window.end
 
 
 def windows_from(job: Job, first: datetime, count: int) -> list[Coming]:
@@ -66,20 +87,16 @@ def past_runs(job: Job, now: datetime) -> int:
     )
 
 
-def _scheduled(job: Job, moment: datetime | None) -> Iterator[Coming]:
+def _scheduled(job: Job, interval: Window | None) -> Iterator[Coming]:
     until = job.date_range.until
-    interval = None if moment is None else window_before(job.schedule, moment)
     while interval is not None:
         if job.date_range.each_run == "interval" and until is not None and interval.start >= until:
             return
-        yield _coming(job, interval.end, interval)
+        window = own_window(job, interval)
+        if window is not None:
+            yield Coming(interval.end, window, object_key(job, window, Run()))
         following = next_after(job.schedule, interval.end)
         interval = None if following is None else Window(interval.end, following)
-
-
-def _coming(job: Job, moment: datetime, interval: Window) -> Coming:
-    window = own_window(job, interval)
-    return Coming(moment, window or interval, object_key(job, window, Run()) if window else "")
 
 
 def _windows(job: Job, first: datetime) -> Iterator[Coming]:

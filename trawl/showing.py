@@ -13,7 +13,7 @@ from schemas.schedule import describe, window_before
 from schemas.window import Window
 from schemas.words import short
 from schemas.zone import zone
-from trawl.coming import Coming, next_runs, windows_from
+from trawl.coming import Coming, last_end, next_runs, windows_from
 from trawl.plan import Item
 from trawl.plan.changes import Change
 from trawl.plan.forecast import forecast
@@ -32,8 +32,9 @@ def sheet(job: Job, now: datetime | None = None, width: int | None = None) -> st
     lines = [click.style(job.id, bold=True), *([short(job.description)] if job.description else []), ""]
     values = [(name, _value(value), str(job.origins[name])) for name, value in job.values.items()]
     lines += table(values, "  ", width)
-    ahead = Item(Change("added", job.id, job.file, None, job), None, forecast(job, now, new=False), ())
-    sentences = (f"Runs {describe(job.schedule)}.", backfill(ahead), *bounds(ahead))
+    ahead = forecast(job, now, last=last_end(job, now))
+    item = Item(Change("added", job.id, job.file, None, job), None, ahead, ())
+    sentences = (f"Runs {describe(job.schedule)}.", backfill(item), *bounds(item))
     lines += ["", *filter(None, sentences)]
     heading, rows = _runs(job, now)
     lines += ["", click.style(heading, bold=True)]
@@ -67,8 +68,7 @@ def _runs(job: Job, now: datetime) -> tuple[str, list[tuple[str, ...]]]:
 
 def _row(run: Coming, place: tzinfo, bucket: str) -> tuple[str, ...]:
     when = "by hand" if run.moment is None else clock(run.moment, place)
-    where = f"{bucket}/{run.key}" if run.key else "nothing to do before the date range"
-    return when, span(run.window, place), where
+    return when, span(run.window, place), f"{bucket}/{run.key}"
 
 
 def span(window: Window, place: tzinfo) -> str:

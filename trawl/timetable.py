@@ -9,7 +9,7 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 from pendulum import DateTime, instance
 
 from schemas.job import Job
-from schemas.schedule import Schedule, describe, next_after, window_at, window_before
+from schemas.schedule import Schedule, describe, window_at, window_before, window_from
 from schemas.window import Window
 
 
@@ -93,9 +93,9 @@ class ScrapeTimetable(Timetable):
         if last_automated_data_interval is not None:
             # The last run's end is a boundary unless the schedule was edited meanwhile; then the
             # next window is the first whole one of the new schedule that repeats nothing.
-            candidates.append(self._first_from(last_automated_data_interval.end))
+            candidates.append(window_from(self._schedule, last_automated_data_interval.end))
         if restriction.earliest is not None:
-            candidates.append(self._first_from(restriction.earliest))
+            candidates.append(window_from(self._schedule, restriction.earliest))
         if not restriction.catchup:
             candidates.append(window_before(self._schedule, datetime.now(UTC)))
         if not candidates:
@@ -106,14 +106,6 @@ class ScrapeTimetable(Timetable):
             return None
         start, end = _interval(window)
         return DagRunInfo.interval(start=start, end=end)
-
-    def _first_from(self, moment: datetime) -> Window:
-        """The first window that starts at `moment` or later."""
-        window = window_at(self._schedule, moment)
-        if window.start == moment:
-            return window
-        follower = next_after(self._schedule, window.end)
-        return Window(window.end, follower) if follower else window
 
 
 def _stored(moment: datetime | None) -> float | None:

@@ -19,7 +19,7 @@ from tests.schemas.conftest import cases
 from tests.trawl.jobs import job, utc
 from tests.trawl.repositories import commit, git, new
 from trawl.cli import trawl
-from trawl.coming import next_runs, past_runs, runs_when_new
+from trawl.coming import next_runs, past_runs, runs_after
 from trawl.git import GitProblem
 from trawl.plan import plan
 from trawl.plan.markdown import LONGEST
@@ -336,7 +336,7 @@ def test_first_runs_are_those_that_airflow_makes(
             break
         last = info.data_interval
         made.append((last.start, last.end))
-    planned = runs_when_new(one, now, 3)
+    planned = runs_after(one, None, now, 3)
     whole = [(run.moment, run.key[:16]) for run in planned]
     assert len(made) == len(planned)
     for (start, end), (moment, key) in zip(made, whole, strict=True):
@@ -370,7 +370,7 @@ def test_a_backfill_creates_the_windows_that_are_over(
 
 def test_a_job_that_runs_when_asked_has_no_past_runs() -> None:
     one: Job = job(schedule=Schedule(None, "UTC", "manual"))
-    assert (past_runs(one, NOW), runs_when_new(one, NOW, 3), next_runs(one, NOW, 3)) == (0, [], [])
+    assert (past_runs(one, NOW), runs_after(one, None, NOW, 3), next_runs(one, NOW, 3)) == (0, [], [])
 
 
 def test_a_change_to_anything_there_is_gives_a_plan_in_every_form(project: Path) -> None:

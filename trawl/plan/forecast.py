@@ -11,7 +11,8 @@ from etl_callables.sources.facts import facts_of
 from schemas.counting import fires_between, runs_a_month
 from schemas.job import Job
 from schemas.schedule import describe, window_before
-from trawl.coming import Coming, next_runs, past_runs, runs_when_new, windows_from
+from schemas.window import Window
+from trawl.coming import Coming, first_window, past_runs, runs_after, windows_from
 
 RUNS: Final = 3
 """First runs that a plan shows."""
@@ -40,17 +41,19 @@ class Forecast:
     run_dollars: Decimal | None
 
 
-def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Forecast:
-    """What `job` will do from `now` on; `new` where it has no runs yet. Pure: nothing is asked or read.
+def forecast(job: Job, now: datetime, *, last: datetime | None, count: int = RUNS) -> Forecast:
+    """What `job` will do from `now` on. Pure: nothing is asked or read.
 
-    `count` is how many of its first runs are worked out, at least one.
+    `last` is where its last run so far ended, by whatever schedule; None where it has no runs yet. `count`
+    is how many of its first runs are worked out, at least one.
     """
-    runs = runs_when_new(job, now, count) if new else next_runs(job, now, count)
+    first = first_window(job, last, now)
+    runs = runs_after(job, last, now, count)
     past = past_runs(job, now)
     over = job.schedule.cron is not None and not runs
     if over and job.date_range.since is not None:
         runs = windows_from(job, job.date_range.since, count)
-    monthly = 0 if over else min(runs_a_month(job.schedule), _left(job, now, new=new))
+    monthly = 0 if over else min(runs_a_month(job.schedule), _left(job, first, now))
     most = _most(job)
     posts = None if most is None else most * monthly
     past_posts, past_dollars = bounds_of(job, past)
@@ -59,7 +62,7 @@ def forecast(job: Job, now: datetime, *, new: bool, count: int = RUNS) -> Foreca
         tuple(runs),
         over,
         past,
-        job.backfill and new,
+        job.backfill and last is None,
         monthly,
         posts,
         past_posts,
@@ -84,16 +87,16 @@ def _most(job: Job) -> int | None:
     return min(bounds, default=None)
 
 
-def _left(job: Job, now: datetime, *, new: bool) -> int:
+def _left(job: Job, first: Window | None, now: datetime) -> int:
     """How many runs there are until the date range ends; more than any month has where it does not.
 
-    A new job begins with the last complete window, which another has had its run of.
+    Of runs that catch up with what is past only the last is among them.
     """
-    until = job.date_range.until
-    if until is None or job.schedule.cron is None or job.date_range.each_run == "whole":
+    until, cron = job.date_range.until, job.schedule.cron
+    if until is None or cron is None or first is None or job.date_range.each_run == "whole":
         return 10**9
-    last = window_before(job.schedule, now)
-    return fires_between(job.schedule.cron, job.schedule.timezone, last.start if new else last.end, until)
+    start = max(first.start, window_before(job.schedule, now).start)
+    return fires_between(cron, job.schedule.timezone, start, until)
 
 
 def _dollars(job: Job, most: int | None, runs: int, bound: float | None) -> Decimal | None:

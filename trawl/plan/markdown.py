@@ -111,7 +111,7 @@ def _item(item: Item, now: datetime) -> Iterator[str]:
         for value in change.values:
             before = "" if value.was_from is None else _word(shown(value.before))
             after = "" if value.is_from is None else _word(shown(value.after))
-            source = origin(value.is_from or value.was_from)
+            source = origin(value, change)
             yield f"| {_word(value.name)} | {before} | {after} | {_word(source)} |"
         yield ""
     if job is not None and ahead is not None and ahead.runs:
@@ -121,8 +121,7 @@ def _item(item: Item, now: datetime) -> Iterator[str]:
         yield f"| starts | takes ({job.schedule.timezone}) | writes |"
         yield "|---|---|---|"
         for run in ahead.runs:
-            target = _word(where(job, run)) if run.key else where(job, run)
-            yield f"| {when(run, now, place)} | {takes(run, place)} | {target} |"
+            yield f"| {when(run, now, place)} | {takes(run, place)} | {_word(where(job, run))} |"
         yield ""
         yield "</details>"
 

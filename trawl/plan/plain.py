@@ -104,7 +104,7 @@ def _run(run: Coming, place: str) -> dict[str, Any]:
         "starts": None if run.moment is None else f"{run.moment:%Y-%m-%dT%H:%M:%SZ}",
         "start": f"{run.window.start:%Y-%m-%dT%H:%M:%SZ}",
         "end": f"{run.window.end:%Y-%m-%dT%H:%M:%SZ}",
-        "object": place if run.key else None,
+        "object": place,
     }
 
 

@@ -11,9 +11,9 @@ from etl_callables.run import STATE
 from etl_callables.sources.facts import facts_of
 from schemas.collisions import target
 from schemas.job import Job
-from schemas.schedule import next_after, window_at, window_before
 from schemas.window import Window
 from schemas.zone import zone
+from trawl.coming import first_window, last_end
 from trawl.plan.changes import Change
 from trawl.plan.forecast import Forecast
 
@@ -68,8 +68,8 @@ def remarks(change: Change, ahead: Forecast | None, around: Surroundings, now: d
 
 
 def place(job: Job) -> str:
-    """Where a job writes, as its file says it."""
-    return f"{job.bucket.rstrip('/')}/{job.key}"
+    """Where a job writes, as its file says it, with its own name for {job}."""
+    return f"{job.bucket.rstrip('/')}/{job.key.replace('{job}', job.id.replace('.', '/'))}"
 
 
 def where(job: Job) -> str:
@@ -162,7 +162,7 @@ def _of_an_edit(change: Change, before: Job, after: Job, now: datetime) -> Itera
     else:
         yield from _mixed(before, after, names)
     yield from _limit(before, after)
-    yield from _dates(before, after, now)
+    yield from _dates(change, before, after, now)
     yield from _personal(_plain_fields(before), _plain_fields(after))
     yield from _pseudonyms(before, after)
 
@@ -203,16 +203,21 @@ def _limit(before: Job, after: Job) -> Iterator[Remark]:
         yield Remark("limit-grew", f"the limit is {times:,} times what it was")
 
 
-def _dates(before: Job, after: Job, now: datetime) -> Iterator[Remark]:
-    if after.schedule.cron is None or after.date_range.each_run == "whole":
+def _dates(change: Change, before: Job, after: Job, now: datetime) -> Iterator[Remark]:
+    """What the runs so far and those to come leave out between them, and what nobody makes by itself."""
+    last = last_end(before, now)
+    if last is None or after.schedule.cron is None or after.date_range.each_run == "whole":
         return
-    if before.schedule.cron is not None and before.schedule != after.schedule:
-        gap = _gap(before, after, now)
-        if gap is not None:
-            here = zone(after.schedule.timezone)
-            span = " to ".join(f"{end.astimezone(here):%Y-%m-%d %H:%M}" for end in (gap.start, gap.end))
-            text = f"between the last run so far and the first of the new schedule, nothing takes {span}"
-            yield Remark("gap", f"{text} ({after.schedule.timezone})")
+    new = change.kind != "edited"
+    first = first_window(after, None if new else last, now)
+    gap = None if first is None else _gap(before, after, last, first)
+    if gap is not None:
+        here = zone(after.schedule.timezone)
+        span = " to ".join(f"{end.astimezone(here):%Y-%m-%d %H:%M}" for end in (gap.start, gap.end))
+        text = f"between the last run so far and the first after this change, nothing takes {span}"
+        yield Remark("gap", f"{text} ({after.schedule.timezone})")
+    if new and after.backfill:
+        return
     earlier, since = before.date_range.since, after.date_range.since
     if earlier is not None and (since is None or since < earlier):
         yield Remark(
@@ -223,11 +228,9 @@ def _dates(before: Job, after: Job, now: datetime) -> Iterator[Remark]:
         yield Remark("late-backfill", text)
 
 
-def _gap(before: Job, after: Job, now: datetime) -> Window | None:
-    """What no run takes when one schedule takes over from another now, as the timetable hands over."""
-    last = window_before(before.schedule, now).end
-    window = window_at(after.schedule, last)
-    start = last if window.start == last else next_after(after.schedule, last)
-    if start is None or start <= last:
+def _gap(before: Job, after: Job, last: datetime, first: Window) -> Window | None:
+    """What lies in the date range between the last run, which ended at `last`, and the first to come."""
+    taken = min(last, before.date_range.until or last)
+    if first.start <= taken:
         return None
-    return Window(last, start).clip(after.date_range.since, after.date_range.until)
+    return Window(taken, first.start).clip(after.date_range.since, after.date_range.until)

@@ -11,7 +11,7 @@ import click
 from schemas.words import printable
 from schemas.zone import zone
 from trawl.plan import Item, Plan
-from trawl.plan.changes import Value
+from trawl.plan.changes import Change
 from trawl.plan.remarks import Remark
 from trawl.plan.words import (
     SIGNS,
@@ -57,8 +57,7 @@ def _item(item: Item, now: datetime, width: int | None) -> Iterator[str]:
     sign = SIGNS[change.kind]
     yield click.style(f"{sign} {hide(change.id)}", fg=_COLOURS[sign], bold=True) + f"  {headline(item)}"
     yield from (f"    {problem}" for problem in change.problems)
-    both = change.before is not None and change.after is not None
-    yield from _values(change.values, width, both=both)
+    yield from _values(change, width)
     job, ahead = change.after, item.after
     if job is not None and ahead is not None:
         yield f"  {runs_in_words(item)}"
@@ -71,12 +70,13 @@ def _item(item: Item, now: datetime, width: int | None) -> Iterator[str]:
     yield from (f"  {_remark(remark)}" for remark in item.remarks)
 
 
-def _values(values: tuple[Value, ...], width: int | None, *, both: bool) -> Iterator[str]:
+def _values(change: Change, width: int | None) -> Iterator[str]:
     """A line for each value, with what it was where there is a before and an after."""
+    both = change.before is not None and change.after is not None
     short: list[tuple[str, ...]] = []
     long: list[tuple[str, str, str, str]] = []
-    for value in values:
-        source = hide(origin(value.is_from or value.was_from))
+    for value in change.values:
+        source = hide(origin(value, change))
         before = "(none)" if value.was_from is None else shown(value.before)
         after = "(none)" if value.is_from is None else shown(value.after)
         only = before if value.is_from is None else after

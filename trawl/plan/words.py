@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from etl_callables.sources.facts import facts_of
-from schemas.job import Job, Origin
+from schemas.job import Job
 from schemas.words import printable
 from trawl.coming import Coming
 from trawl.plan import Item, Plan
+from trawl.plan.changes import Change, Value
 from trawl.secrets import hide
 
 SIGNS: Final = {"added": "+", "edited": "~", "renamed": "~", "removed": "-", "broken": "!", "mended": "+"}
@@ -59,9 +60,11 @@ def shown(value: Any) -> str:
     return printable(str(value))
 
 
-def origin(where: Origin | None) -> str:
-    """Where a value was written; a built-in default says so."""
-    return "" if where is None else str(where)
+def origin(value: Value, change: Change) -> str:
+    """Where a value is written, or was in a job that goes; a built-in default says so."""
+    if value.is_from is None and change.after is not None:
+        return "no longer set"
+    return str(value.is_from or value.was_from)
 
 
 def when(run: Coming, now: datetime, place: tzinfo) -> str:
@@ -130,7 +133,8 @@ def backfill(item: Item) -> str:
     job, ahead = item.change.after, item.after
     if job is None or ahead is None or not ahead.past:
         return ""
-    text = f"Appearing, it creates {counted(ahead.past, 'run')} of the past" if ahead.at_once else ""
+    begins = "At once it creates" if item.change.kind == "edited" else "Appearing, it creates"
+    text = f"{begins} {counted(ahead.past, 'run')} of the past" if ahead.at_once else ""
     text = text or f"A backfill of its range would create {counted(ahead.past, 'run')}"
     if ahead.past_posts is not None:
         text += f", {counted(ahead.past_posts, 'post')} at most"
@@ -168,6 +172,4 @@ def runs_heading(item: Item) -> str:
 
 def where(job: Job, run: Coming) -> str:
     """The object that a run writes, as the job's file names the bucket."""
-    if not run.key:
-        return "nothing to do before the date range"
     return f"{job.bucket.rstrip('/')}/{run.key}"
