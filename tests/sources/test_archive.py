@@ -546,3 +546,29 @@ def test_bodies_of_a_file_begin_where_they_say(tmp_path: Path) -> None:
     file = File("a.jsonl", store_at(str(tmp_path)), "a.jsonl")
     for offset, body in archive_lines.bodies(file, "auto", 0):
         assert path.read_bytes()[offset:].startswith(body)
+
+
+# --- one JSON text over many lines -----------------------------------------------------------------
+
+
+def test_a_response_or_a_list_of_them_that_somebody_made_readable_is_read(tmp_path: Path) -> None:
+    first, second = (json.loads(response(*numbers)) for numbers in ((1, 2), (3,)))
+    for text, expected in ((first, ["1", "2"]), ([first, second], ["1", "2", "3"])):
+        path = tmp_path / "pretty.json"
+        path.write_text(json.dumps(text, indent=2))
+        assert names(pages(path)) == expected
+
+
+def test_what_begins_like_one_and_breaks_off_is_broken_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    whole = json.dumps(json.loads(response(1)), indent=2).encode().splitlines()
+    found = names(pages(written(tmp_path / "cut.json", *whole[:-1], response(2))))
+    assert found.count("2") == 1
+    assert set(found) <= {"2", "broken-json", "unknown-shape"}
+
+
+def test_one_that_is_too_large_to_be_held_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "huge.json"
+    line = b" " * (1 << 20)
+    written(path, b"[", *[line] * ((files.LONGEST >> 20) + 1), b"]")
+    with pytest.raises(Stop, match=r"huge.json is one JSON text of over \d+ MiB: write it as JSON lines"):
+        pages(path)
