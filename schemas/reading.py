@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,9 @@ class Reading:
     problems: tuple[Problem, ...]
     files: int = 0
     """How many job files there are, healthy or not."""
+
+    texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """What is in each file that was read, defaults too, by its name below the root."""
 
 
 def read_job(path: Path, root: Path) -> Job | tuple[Problem, ...]:
@@ -98,7 +101,7 @@ def _read_all(
     problems.extend(_same_object(later, earlier) for later, earlier in pairs)
     taken = {later.id for later, _ in pairs}
     healthy = sorted((job for job in jobs if job.id not in taken), key=lambda job: job.id)
-    return Reading(tuple(healthy), tuple(sorted({*problems, *reader.problems})), files)
+    return Reading(tuple(healthy), tuple(sorted({*problems, *reader.problems})), files, reader.texts)
 
 
 def _same_object(later: Job, earlier: Job) -> Problem:
@@ -113,7 +116,7 @@ def _same_object(later: Job, earlier: Job) -> Problem:
 class _Reader:
     """Reads files of one project, each defaults file once.
 
-    `problems` are those of the defaults files met so far.
+    `problems` are those of the defaults files met so far, `texts` what is in all files.
     """
 
     def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
@@ -122,6 +125,7 @@ class _Reader:
         self._defaults: dict[str, Layer | None] = {}
         self._bad_defaults: set[str] = set()
         self.problems: list[Problem] = []
+        self.texts: dict[str, str] = {}
 
     def read(self, file: str) -> Job | tuple[Problem, ...]:
         """The job of a file, by its name below the root, or the file's own problems."""
@@ -160,7 +164,9 @@ class _Reader:
                     data += source.read(1)  # enough to tell that it is too large
         except OSError as error:
             return Problem(file, 1, 1, f"cannot read this file: {error.strerror}", "unreadable")
-        return Layer(file, data, read_tree(data))
+        tree = read_tree(data)
+        self.texts[file] = tree.text
+        return Layer(file, data, tree)
 
     def _defaults_of(self, file: str) -> tuple[Layer, ...]:
         """The defaults that reach a file, nearest first."""

@@ -16,7 +16,7 @@ from schemas.reading import Reading, essential, read_jobs, read_some
 from schemas.tree import MAX_BYTES
 from trawl.absent import notes
 from trawl.excerpt import excerpt, lines_of, token_at
-from trawl.secrets import Secret, guarded, secrets_in
+from trawl.secrets import Secret, credentials, guarded, secrets_in
 
 if TYPE_CHECKING:
     from trawl.mending import Fix
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def check_paths(paths: Iterable[Path]) -> Reading:
     """What there is in the files and folders, each file once; paths as seen from here.
 
+    What looks like a credential is a problem here, and none to Airflow: a guess stops no job.
     Raises click.UsageError for a file that cannot be a job by its name.
     """
     whole: dict[Path, list[Path]] = {}
@@ -76,11 +77,14 @@ def _part(reading: Reading, pipelines: Path, places: list[Path]) -> Reading:
     jobs = tuple(job for job in reading.jobs if inside(job.file))
     problems = tuple(problem for problem in reading.problems if inside(problem.path))
     files = len(jobs) + len({problem.path for problem in problems})
-    return _seen_from_here(Reading(jobs, problems, files), root)
+    texts = {file: text for file, text in reading.texts.items() if inside(file)}
+    return _seen_from_here(Reading(jobs, problems, files, texts), root)
 
 
 def _seen_from_here(reading: Reading, root: Path) -> Reading:
-    return replace(reading, problems=tuple(from_here(problem, root) for problem in reading.problems))
+    leaks = (leak for file, text in reading.texts.items() for leak in credentials(file, secrets_in(text)))
+    problems = tuple(from_here(problem, root) for problem in (*reading.problems, *leaks))
+    return replace(reading, problems=problems)
 
 
 def from_here(problem: Problem, root: Path) -> Problem:
@@ -106,6 +110,8 @@ def mend_paths(paths: Iterable[Path]) -> tuple[Reading, list[Fix]]:
         names = list(job_files(str(pipelines), pipelines.name, files))
         below = [replace(problem, path=_below(problem.path, root)) for problem in problems]
         fixes += [_fix_from_here(fix, root) for fix in mend(root, below, names)]
+    texts = _Texts()
+    fixes = [fix._replace(problem=texts.guarded(fix.problem)) for fix in fixes]
     return (check_paths(wanted) if fixes else reading), fixes
 
 

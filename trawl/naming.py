@@ -33,12 +33,17 @@ def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
             (up for up in file.absolute().parents if up.name == "pipelines"), file.absolute().parent
         )
         return _read(file, folder.parent)
+    return _read(file_of(name, pipelines), pipelines.absolute().parent)
+
+
+def file_of(name: str, pipelines: Path) -> Path:
+    """The file of the job called `name`; raises NoSuchJob."""
     path = job_path(name, pipelines)
     if path is None and not pipelines.is_dir():
         raise NoSuchJob(f'there is no folder pipelines here or above, where the job "{short(name)}" would be')
     if path is None:
         raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
-    return _read(path, pipelines.absolute().parent)
+    return path
 
 
 def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[str]]:

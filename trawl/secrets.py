@@ -29,15 +29,19 @@ _NAMED: Final = (
 
 
 class _Form(NamedTuple):
-    """What it is, in words; one of `signs`, in lower case, is in every text that has it; the form itself."""
+    """What it is, in words; one of `signs`, in lower case, is in every text that has it; the form itself.
+
+    `core` is a part of the form that is found quickly, where signs say little.
+    """
 
     what: str
     signs: tuple[str, ...]
     form: re.Pattern[str]
+    core: re.Pattern[str] | None = None
 
 
-def _form(what: str, signs: str, form: str) -> _Form:
-    return _Form(what, tuple(signs.split()), re.compile(form))
+def _form(what: str, signs: str, form: str, core: str | None = None) -> _Form:
+    return _Form(what, tuple(signs.split()), re.compile(form), re.compile(core) if core else None)
 
 
 # The forms that the services themselves document, and words that say what follows them.
@@ -61,6 +65,7 @@ _FORMS: Final = (
         "a Bluesky app password",
         "-",
         r"(?<![\w-])(?=[a-z-]*\d)[a-z0-9]{4}(?:-[a-z0-9]{4}){3}(?![\w-])",
+        r"-[a-z0-9]{4}-[a-z0-9]{4}-",
     ),
     _form(
         "an address with a password in it",
@@ -69,7 +74,7 @@ _FORMS: Final = (
     ),
     _form(
         "a password or token",
-        "password passwd secret token key bearer",
+        "password passwd secret token apikey api_key api-key accesskey access_key access-key bearer",
         rf"(?i:{_NAMED})(?P<value>(?={_UP_TO}\d)(?={_UP_TO}[A-Za-z]){_WORD}{{12,}})",
     ),
 )
@@ -102,10 +107,11 @@ def secrets_in(text: str) -> list[Secret]:
         return []
     found = []
     for number, line in enumerate(lines_of(text.removeprefix("\ufeff")), 1):
-        for what, _, form in forms:
-            if match := form.search(line):
+        for one in forms:
+            if match := one.form.search(line):
+                column = match.start(match.lastgroup or 0) + 1
                 allowed = _ALLOWED.search(line) is not None
-                found.append(Secret(number, match.start(match.lastgroup or 0) + 1, what, match[0], allowed))
+                found.append(Secret(number, column, one.what, match[0], allowed))
                 break
     return found
 
@@ -113,7 +119,14 @@ def secrets_in(text: str) -> list[Secret]:
 def _possible(text: str) -> list[_Form]:
     """The forms that may be in a text: to look for their signs costs next to nothing."""
     lower = text.lower()
-    return [form for form in _FORMS if any(sign in lower for sign in form.signs)]
+    found = []
+    for form in _FORMS:
+        for sign in form.signs:
+            if sign in lower:
+                if form.core is None or form.core.search(text):
+                    found.append(form)
+                break
+    return found
 
 
 def credentials(path: str, secrets: Iterable[Secret]) -> Iterator[Problem]:

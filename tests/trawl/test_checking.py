@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.job import Job
+from schemas.reading import read_job, read_jobs
 from tests.schemas.conftest import cases
 from trawl.checking import check_paths, printed, report
 from trawl.cli import trawl
@@ -165,6 +167,89 @@ def test_a_line_with_a_credential_is_not_shown_in_any_form(project: Path) -> Non
         out = check("--format", form).output
         assert "a1B2" not in out, form
         assert "not shown" in out
+
+
+TOKEN = "ghp_" + "a1B2" * 9
+
+
+def test_a_credential_is_a_problem_at_its_place_with_what_to_do_instead(project: Path) -> None:
+    write(project, f"{JOB}owner: {TOKEN}\n# password: hunter2hunter2\n")
+    done = check()
+    first, second = done.stdout.splitlines()
+    assert done.exit_code == 1
+    assert first.startswith(
+        "pipelines/a.yaml:5:8: this line is not shown: it looks like it holds a GitHub token"
+    )
+    assert second.startswith("pipelines/a.yaml:6:13: ")
+    assert "source_connection or bucket_connection" in first
+    assert "replace one that was committed before" in first
+    assert first.endswith("[credential]")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+def test_a_credential_is_counted_in_every_form_and_shown_in_none(project: Path, form: str) -> None:
+    write(project, f"{JOB}description: {TOKEN} its-other-half\nretires: 3\n")
+    out = check("--format", form).output
+    assert "GitHub token" in out
+    assert "credential" in out
+    assert "a1B2" not in out
+    assert "other-half" not in out
+
+
+def test_a_credential_in_defaults_or_in_a_file_with_other_problems_is_one_too(project: Path) -> None:
+    write(project, f"retries: 2  # {TOKEN}\n", "team/defaults")
+    write(project, JOB, "team/a")
+    write(project, f"{JOB}querry: {TOKEN}\n", "b")
+    lines = [line for line in check().stdout.splitlines() if "[credential]" in line]
+    assert [line.partition(" ")[0] for line in lines] == [
+        "pipelines/b.yaml:5:9:",
+        "pipelines/team/defaults.yaml:1:15:",
+    ]
+    assert "team/defaults.yaml:1:15" in check("pipelines/team/a.yaml").stdout
+    assert "b.yaml" not in check("pipelines/team").stdout
+
+
+def test_a_line_says_that_it_holds_no_credential(project: Path) -> None:
+    write(project, f"{JOB}owner: {TOKEN}  # pragma: allowlist secret\nretires: 3\n")
+    done = check("--fix")
+    assert done.stdout == ""
+    assert done.exit_code == 0
+    write(project, f"{JOB}owner: '{TOKEN} # pragma: allowlist secret'\n")
+    assert check().exit_code == 1  # a comment says so, no value
+
+
+def test_what_looks_like_a_credential_stops_no_job(project: Path) -> None:
+    write(project, f"{JOB}owner: {TOKEN}\n")
+    assert isinstance(read_job(project / "pipelines" / "a.yaml", project), Job)
+    assert [job.id for job in read_jobs(project / "pipelines").jobs] == ["a"]
+    assert json.loads(check("--format", "json").stdout)["jobs"] == ["a"]
+
+
+def test_no_message_holds_a_part_of_a_credential_that_is_on_another_line(project: Path) -> None:
+    write(project, f"{JOB}schedule: >-\n  {'every ' * 9}{TOKEN}\n")
+    done = check()
+    assert "a1B2" not in done.output
+    assert "ghp_" not in done.output
+    assert done.stdout.count("[") == 2
+
+
+def test_what_was_mended_beside_a_credential_is_not_repeated(project: Path) -> None:
+    write(project, JOB.replace("{job}", f"/{TOKEN}") + f"retires: 3  # {TOKEN}\n")
+    done = check("--fix")
+    assert done.stderr.count("mended pipelines/a.yaml:") == 2
+    assert "a1B2" not in done.output
+
+
+def test_a_job_is_checked_by_its_name(project: Path) -> None:
+    write(project, JOB, "team/a")
+    write(project, JOB + "querry: x\n", "team/b")
+    assert check("team.a").exit_code == 0
+    assert "pipelines/team/b.yaml:5:1" in check("team.b", "team.a").stdout
+    done = check("team.bb")
+    assert (done.exit_code, 'did you mean "team.b"?' in done.stderr) == (2, True)
+    for name in ("team/c", "c.yaml", "x" * 400):
+        done = check(name)
+        assert (done.exit_code, "there is no " in done.stderr) == (2, True)
 
 
 def test_a_link_out_of_the_jobs_shows_nothing_of_where_it_leads(project: Path) -> None:

@@ -290,6 +290,15 @@ def test_of_equal_files_the_one_that_kept_its_name_is_the_one_that_moved(project
     assert kinds == {"a.other": "added", "b.covid": "renamed", "c.other": "added"}
 
 
+def test_a_reviewer_is_told_of_what_its_author_calls_no_credential(project: Path) -> None:
+    (project / "pipelines" / "covid.yaml").write_text(
+        f"{JOB}owner: AKIAIOSFODNN7EXAMPLE me  # pragma: allowlist secret\n"
+    )
+    made = run().stdout
+    assert "[secret]" in made
+    assert "AKIA" not in made
+
+
 def test_a_credential_that_was_there_before_is_no_news(project: Path) -> None:
     (project / "pipelines" / "covid.yaml").write_text(f"{JOB}# AKIAIOSFODNN7EXAMPLE\n")
     commit(project, "leaked")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -64,7 +65,7 @@ def new(name: str, more: tuple[str, ...], *, ask: bool | None, **said: str | Non
 
 
 @trawl.command(epilog=example("trawl check pipelines/team --format github", "trawl check --fix"))
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option(
     "--format",
     "as_format",
@@ -77,12 +78,13 @@ def new(name: str, more: tuple[str, ...], *, ask: bool | None, **said: str | Non
 def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fix: bool) -> None:
     """Say everything that is wrong with job files.
 
-    PATH is a job file, a folder of them or a pipelines folder; where it is left out, the project's,
-    which is found from its subfolders too.
+    PATH is a job file, a folder of them, a pipelines folder or a job's name (team.covid); where it is
+    left out, the project's pipelines, which are found from its subfolders too.
     Two files that write the same object are found among the files named.
     """
     from trawl.checking import check_paths, mend_paths, report
 
+    paths = tuple(map(_file_or_job, paths))
     if not paths:
         paths = (pipelines_folder(),)
         if not paths[0].is_dir():
@@ -97,6 +99,23 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fi
     if summary:
         click.echo(summary, err=True)
     context.exit(1 if reading.problems else 0)
+
+
+def _file_or_job(path: Path) -> Path:
+    """The path, or the file of the job of that name; click.UsageError where there is neither."""
+    from schemas.folder import SUFFIXES
+    from schemas.words import short
+    from trawl.naming import NoSuchJob, file_of
+
+    name = str(path)
+    if os.path.exists(path):  # noqa: PTH110  false, too, of what can be no path
+        return path
+    if name.endswith(SUFFIXES) or os.sep in name:
+        raise click.UsageError(f"there is no file or folder {short(name)}")
+    try:
+        return file_of(name, pipelines_folder())
+    except NoSuchJob as error:
+        raise click.UsageError(str(error)) from None
 
 
 @trawl.command(epilog=example("trawl show team.covid"), short_help="Show what a job means and does next.")
