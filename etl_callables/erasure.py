@@ -6,7 +6,7 @@ again from them or, where they are gone, from itself. Killed anywhere, the next 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,17 +18,17 @@ from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
 from etl_callables.formats import read_file, write_file
 from etl_callables.loading import load
-from etl_callables.manifest import Manifest, read_manifest, write_manifest
+from etl_callables.manifest import Left, Manifest, is_there, named_elsewhere, read_manifest, write_manifest
 from etl_callables.post import Post
 from etl_callables.privacy import pseudonyms_of
-from etl_callables.publishing import forget_history
+from etl_callables.publishing import forget_history, withdraw
 from etl_callables.restoration import as_it_was
 from etl_callables.run import REJECTED, STATE, Run
 from etl_callables.scratch import scratch
 from etl_callables.sources import PLATFORMS, source_for
 from etl_callables.store import Store
 from etl_callables.table import pc
-from etl_callables.transformation import Staged, file_schema, transform
+from etl_callables.transformation import Staged, file_format, file_schema, transform
 from schemas.job import Job
 from schemas.window import Window
 
@@ -82,8 +82,10 @@ class Erasure:
         forgotten = msgspec.structs.replace(forgotten, pending=tuple(sorted({*forgotten.pending, *posts})))
         write(self.store, self.job, forgotten)  # first, so that no run brings it back meanwhile
         done = []
+        named = named_elsewhere(self.store, self.job.id)
         for folder in forgotten.pending:
-            erased = Erased(folder, posts.get(folder, 0), self._rid(folder, forgotten))
+            problems = [self._rid(folder, forgotten), *self._remove_left(folder, named)]
+            erased = Erased(folder, posts.get(folder, 0), "; ".join(filter(None, problems)))
             done.append(erased)
             forgotten = self._counted(forgotten, erased)
             write(self.store, self.job, forgotten)
@@ -115,7 +117,7 @@ class Erasure:
         return [entry.key for entry in listed if not entry.key.endswith("/done.json")]
 
     def _posts_in(self, folder: str, forgotten: Forgotten) -> int:
-        """How many posts of the subjects a window has: in its raw pages, else in its object."""
+        """How many posts of the subjects a window has: in raw pages, its object or what earlier keys gave."""
         pages = self._pages(folder)
         found: set[tuple[object, ...]] = set()
         for page in raw.read_pages(self.store, pages):
@@ -123,11 +125,25 @@ class Erasure:
             items = (item for body in page.bodies for item in source.posts(body, self.run.now()))
             found.update(item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item))
         manifest = read_manifest(self.store, folder)
-        if pages or manifest is None or manifest.expired is not None:
-            return len(found)
-        table = self._object(manifest)
-        mask = self._mask(manifest, table)
-        # Where the columns do not tell, the window counts as one, so that whoever erases says so.
+        count = len(found)
+        if not pages and manifest is not None and manifest.expired is None:
+            table = self._object(manifest)
+            mask = self._mask(manifest, table)
+            # Where the columns do not tell, the window counts as one, so that whoever erases says so.
+            count = min(1, table.num_rows) if mask is None else sum(mask)
+        lefts = () if count or manifest is None else manifest.left
+        return count or max((self._posts_left(manifest, left) for left in lefts if manifest), default=0)
+
+    def _posts_left(self, manifest: Manifest, left: Left) -> int:
+        """The same of an object of an earlier key; what does not tell, or cannot be read, counts as one."""
+        try:
+            if not is_there(self.store, left.object):
+                return 0
+            then = msgspec.structs.replace(manifest, object=left.object, privacy=left.privacy)
+            table = self._object(then)
+            mask = self._mask(then, table)
+        except Stop:
+            return 1
         return min(1, table.num_rows) if mask is None else sum(mask)
 
     def _rid(self, folder: str, forgotten: Forgotten) -> str:
@@ -147,6 +163,29 @@ class Erasure:
         leftovers = [*self.store.list(f"{folder}/staged"), *self.store.list(f"{folder}/{REJECTED}")]
         self.store.delete([entry.key for entry in leftovers])
         return problem
+
+    def _remove_left(self, folder: str, named: Callable[[str, str], bool]) -> list[str]:
+        """Remove what earlier keys gave, whole; what a person has to do about it, if anything.
+
+        What another window or job has written there since is that one's.
+        """
+        manifest = read_manifest(self.store, folder)
+        if manifest is None or not manifest.left:
+            return []
+        stay, problems = [], []
+        for left in manifest.left:
+            key = left.object.key
+            try:
+                if is_there(self.store, left.object) and not named(key, folder):
+                    shown = msgspec.structs.replace(manifest, object=left.object, table=left.table)
+                    withdraw(self.job, self.store, self.run, shown)
+                    self.store.delete([key])
+            except Stop as problem:
+                stay.append(left)
+                said = "was written under an earlier key and may have their posts still"
+                problems.append(f"{self.store.url(key)} {said}: {problem}")
+        write_manifest(self.store, folder, msgspec.structs.replace(manifest, left=tuple(stay)))
+        return problems
 
     def _scrub_pages(self, folder: str, forgotten: Forgotten) -> bool:
         """Write pages anew without what is to be forgotten; False where one would lose other posts by it."""
@@ -196,14 +235,14 @@ class Erasure:
                 " gone: delete it, or run that window again"
             )
         left = table.filter(pa.array([not hit for hit in mask], pa.bool_()))
-        if manifest.object.format == "parquet":
-            job, _, run = self._of(manifest)
+        job, _, run = self._of(manifest)
+        form = file_format(job)  # its key may have another suffix today
+        if form == "parquet":
             left = left.cast(file_schema(job, self.store, run))  # which calls the parts of lists otherwise
         place = f"{folder}/staged/{raw.new_attempt(self.run.now())}"
         name = f"{place}/{manifest.object.key.rpartition('/')[2]}"
         with scratch() as local:
-            form, compression = manifest.object.format, manifest.object.compression
-            encoded = write_file(local / "object", form, compression, left.schema, left.to_batches())
+            encoded = write_file(local / "object", form, job.compression, left.schema, left.to_batches())
             self.store.put(local / "object", name)
         staged = self._staged(manifest, name, sum(mask), size=encoded.size, sha256=encoded.sha256)
         self.store.write(f"{place}/staged.json", msgspec.json.encode(staged))
@@ -217,8 +256,8 @@ class Erasure:
             key=key,
             size=size,
             sha256=sha256,
-            format=manifest.object.format,
-            compression=manifest.object.compression,
+            format=file_format(self.job),
+            compression=self.job.compression,
             columns=manifest.object.columns,
             fetched=counts.fetched - gone,
             kept=counts.kept - gone,

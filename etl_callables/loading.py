@@ -17,6 +17,7 @@ from etl_callables.announcement import announcement
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import (
     Counts,
+    Left,
     Manifest,
     Object,
     Quality,
@@ -25,6 +26,7 @@ from etl_callables.manifest import (
     Table,
     encode,
     manifest_key,
+    may_be_there,
     read_manifest,
     write_manifest,
 )
@@ -68,6 +70,7 @@ def load(
     found = Found(staged.kept, done.last_post or staged.last_post, staged.measured)
     quality = assess(job, window, run, store, found)
     replaced = _replaced(store, before, key, staged)
+    left = _left(store, before, key)
 
     def described(key: str, tag: str, table: Table | None = None) -> Manifest:
         return _manifest(
@@ -83,6 +86,7 @@ def load(
             replaced=replaced,
             quality=quality,
             table=table,
+            left=left,
         )
 
     if rejects(job, quality):
@@ -130,22 +134,35 @@ def _verify(store: Store, staged: Staged) -> None:
 
 
 def _is_same(before: Manifest, key: str, staged: Staged) -> bool:
-    """Whether a run would write what is there: under the same key or, in a table, as the same window."""
-    there = before.object.key == key if before.table is None else key.startswith(f"{before.table.key}/data/")
-    return there and before.object.sha256 == staged.sha256
+    """Whether a run would write what is there."""
+    return _gives_way(before, key) and before.object.sha256 == staged.sha256
+
+
+def _gives_way(old: Manifest | Left, key: str) -> bool:
+    """Whether what is written under a key takes an object's place: that key or, in a table, the window's."""
+    return old.object.key == key if old.table is None else key.startswith(f"{old.table.key}/data/")
 
 
 def _replaced(store: Store, before: Manifest | None, key: str, staged: Staged) -> Replaced | None:
     """What this run takes the place of: the object that the manifest names, or one that none names."""
-    if before is not None and not _is_same(before, key, staged):
+    if before is not None and _is_same(before, key, staged):
+        return None
+    if before is not None and _gives_way(before, key):
         old = before.object
         return Replaced(
             key=old.key, size=old.size, sha256=old.sha256, posts=before.counts.kept, run=before.run
         )
     size = store.size(key)
-    if before is not None or size is None:
-        return None
-    return Replaced(key=key, size=size, sha256=None, posts=None, run=None)
+    return None if size is None else Replaced(key=key, size=size, sha256=None, posts=None, run=None)
+
+
+def _left(store: Store, before: Manifest | None, key: str) -> tuple[Left, ...]:
+    """What this window has under earlier keys, which publishing under this one leaves as it is."""
+    if before is None:
+        return ()
+    own = Left(object=before.object, table=before.table, privacy=before.privacy, finished=before.finished)
+    earlier = [old for old in (*before.left, own) if not _gives_way(old, key)]
+    return tuple(old for old in earlier if may_be_there(store, old.object))
 
 
 def _manifest(
@@ -162,6 +179,7 @@ def _manifest(
     replaced: Replaced | None,
     quality: Quality | None,
     table: Table | None,
+    left: tuple[Left, ...],
 ) -> Manifest:
     finished = run.now()
     return Manifest(
@@ -213,6 +231,7 @@ def _manifest(
         privacy=staged.privacy,
         quality=quality,
         table=table,
+        left=left,
     )
 
 
@@ -280,6 +299,11 @@ def _needed(store: Store, staged: Iterable[str]) -> set[str]:
 
 def _summary(manifest: Manifest, *, same: bool) -> str:
     """What happened, in a line for a person."""
+    stays = ", ".join(left.object.url for left in manifest.left)
+    return _written(manifest, same=same) + (f" What an earlier key gave stays: {stays}." if stays else "")
+
+
+def _written(manifest: Manifest, *, same: bool) -> str:
     posts = f"{manifest.counts.kept:,} posts"
     url, table = manifest.object.url, manifest.table
     where = url if table is None else f"the table {table.name}, as {url}"

@@ -6,8 +6,11 @@ published in `schemas/manifest.schema.json`; the JSON is indented and sorted, fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version as version_of
 from typing import Any, Final
 
@@ -19,6 +22,8 @@ from etl_callables.run import REJECTED, STATE
 from etl_callables.store import Missing, Store
 
 VERSION: Final = 1
+_DEPTH: Final = 2
+"""Slashes in the path of a window's folder: `_trawl`, the job, the window."""
 
 
 class Damaged(Stop):
@@ -108,6 +113,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     languages: dict[str, int]
 
 
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """An object of the same window under an earlier key of the job, as its own manifest told of it."""
+
+    object: Object
+    table: Table | None
+    privacy: Applied | None
+    finished: datetime
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How a run compares with what its job expects.
 
@@ -131,7 +145,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     does; `privacy` is what was done to the rows, None where nothing was; `quality` is how the run compares
     with what is expected, None where nothing is. `attempt` names the execution of transform that made
     the object. `expired` is when the object was deleted for its age, None while it is there. `table` is the
-    table that shows it, None where the object is all there is.
+    table that shows it, None where the object is all there is. `left` is what earlier runs wrote of this
+    window under other keys, and what was there still when this was written.
     """
 
     job: str
@@ -166,6 +181,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     quality: Quality | None = None
     expired: datetime | None = None
     table: Table | None = None
+    left: tuple[Left, ...] = ()
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 
@@ -173,6 +189,30 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def is_rejected(manifest: Manifest) -> bool:
     """Whether it describes posts that are not as their job expects, and that are not published."""
     return f"/{REJECTED}/" in manifest.object.key
+
+
+def is_there(store: Store, thing: Object) -> bool:
+    """Whether what a manifest says of an object is still under its key: that very writing, or its bytes."""
+    if store.size(thing.key) != thing.size:
+        return False
+    if store.tag(thing.key) == thing.tag:
+        return True
+    digest = hashlib.sha256()
+    try:
+        with store.open(thing.key) as data:
+            while piece := data.read(1 << 20):
+                digest.update(piece)
+    except Missing:  # deleted meanwhile
+        return False
+    return digest.hexdigest() == thing.sha256
+
+
+def may_be_there(store: Store, thing: Object) -> bool:
+    """The same; what may not be looked at, as where a key is no more the job's, counts as there."""
+    try:
+        return is_there(store, thing)
+    except Stop:
+        return True
 
 
 def json_schema() -> dict[str, Any]:
@@ -242,3 +282,34 @@ def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iter
             manifest = read_manifest(store, place)
             if manifest is not None:  # deleted since it was listed
                 yield manifest
+
+
+def named_elsewhere(store: Store, job_id: str) -> Callable[[str, str], bool]:
+    """What says whether a manifest beside that of a folder names a key; it reads all once, when first asked.
+
+    Where only the job's own may be listed, it asks those: who may not read others' may not delete theirs.
+    """
+
+    @cache
+    def folders() -> dict[str, set[str]]:
+        try:
+            entries = list(store.list(STATE))
+        except Stop:
+            entries = list(store.list(f"{STATE}/{job_id}"))
+        found: dict[str, set[str]] = {}
+        for place in (entry.key.removesuffix("/manifest.json") for entry in entries):
+            if place.count("/") == _DEPTH and (manifest := _readable(store, place)) is not None:
+                found.setdefault(manifest.object.key, set()).add(place)
+        return found
+
+    def named(key: str, folder: str) -> bool:
+        others = (_readable(store, place) for place in folders().get(key, set()) - {folder})
+        return any(one is not None and one.expired is None and one.object.key == key for one in others)
+
+    return named
+
+
+def _readable(store: Store, prefix: str) -> Manifest | None:
+    with suppress(Stop):
+        return read_manifest(store, prefix)
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -126,8 +126,9 @@ def forget_history(job: Job, store: Store, run: Run) -> None:
 
 def withdraw(job: Job, store: Store, run: Run, manifest: Manifest) -> None:
     """Take the rows of a window out of the table that shows them, if one does, for good."""
-    if manifest.table is not None and has_table(job, run):
-        lake = _lake(job, store, run)
+    if manifest.table is not None:
+        # Where its key was another then, or it had a table then and has none now, that one shows them.
+        lake = _lake(replace(job, format=TABLE, key=manifest.table.key), store, run)
         lake.replace(Window(manifest.start, manifest.end), None, manifest.attempt)
         lake.expire(everything=True)
 

@@ -13,7 +13,16 @@ from typing import Final, Literal
 import msgspec
 
 from etl_callables import raw
-from etl_callables.manifest import Manifest, list_manifests, read_manifest, write_manifest
+from etl_callables.manifest import (
+    Left,
+    Manifest,
+    is_there,
+    list_manifests,
+    may_be_there,
+    named_elsewhere,
+    read_manifest,
+    write_manifest,
+)
 from etl_callables.run import REJECTED, STATE
 from etl_callables.store import Store
 from schemas.job import Job
@@ -21,7 +30,7 @@ from schemas.job import Job
 _RUNNING: Final = timedelta(days=1)
 """How long a run may take; as in `loading` and `verification`."""
 
-Kind = Literal["object", "raw pages", "rejected posts"]
+Kind = Literal["object", "object of an earlier key", "raw pages", "rejected posts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,18 @@ def due(store: Store, job: Job, now: datetime) -> list[Due]:
     if job.keep is None and job.keep_raw is True:
         return []
     found: list[Due] = []
+    earlier: list[Due] = []
+    named = named_elsewhere(store, job.id)
     for manifest in list_manifests(store, job.id):
         variant = f"~{manifest.variant}" if manifest.variant else ""
         folder = f"{STATE}/{job.id}/{manifest.window}{variant}"
         found.extend(_of_window(store, job, manifest, folder, now))
-    return found
+        for left in manifest.left:
+            thing, over = left.object, manifest.expired is not None or _is_over(left, job.keep, now)
+            if over and may_be_there(store, thing) and not named(thing.key, folder):
+                kind: Kind = "object of an earlier key"
+                earlier.append(Due(job.id, kind, folder, thing.url, (thing.key,), thing.size, left.finished))
+    return [*found, *earlier]  # these last: one that may not be removed keeps no other from it
 
 
 def expire(
@@ -67,9 +83,17 @@ def expire(
     count = 0
     for one in things:
         manifest = read_manifest(store, one.folder)
-        if manifest is None or manifest.finished != one.written:
+        if manifest is None:
+            continue
+        if one.kind == "object of an earlier key":
+            left = [left for left in manifest.left if left.object.key in one.keys]
+            if not any(is_there(store, each.object) for each in left):
+                continue
+            for each in left:
+                withdrawn(msgspec.structs.replace(manifest, object=each.object, table=each.table))
+        elif manifest.finished != one.written:
             continue  # a run has written this window again since
-        if one.kind == "object" and manifest.expired is None:
+        elif one.kind == "object" and manifest.expired is None:
             manifest = msgspec.structs.replace(manifest, expired=now)
             write_manifest(store, one.folder, manifest)
         elif one.kind == "raw pages" and manifest.raw.expired is None:
@@ -96,7 +120,7 @@ def _of_window(store: Store, job: Job, manifest: Manifest, folder: str, now: dat
         yield from _files(store, manifest, f"{folder}/{REJECTED}", "rejected posts", now)
 
 
-def _is_over(manifest: Manifest, age: timedelta | None, now: datetime) -> bool:
+def _is_over(manifest: Manifest | Left, age: timedelta | None, now: datetime) -> bool:
     return age is not None and manifest.finished + age <= now
 
 

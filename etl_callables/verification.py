@@ -17,7 +17,7 @@ from typing import Final, Literal
 from etl_callables import raw
 from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.manifest import Damaged, Manifest, manifest_key, read_manifest
+from etl_callables.manifest import Damaged, Manifest, is_there, manifest_key, read_manifest
 from etl_callables.run import REJECTED, STATE
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
@@ -312,15 +312,19 @@ def _window(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
         return _Look((manifest,))
     key = manifest.object.key
     findings = _rejected(bucket, folder)
+    earlier: list[Finding] = []
     size: int | None = None
     try:
         if bucket.owners.get(key) == manifest:
             wrong, size = _object(bucket, folder, manifest)
             findings += wrong
         findings += _raw(bucket, folder, manifest)
+        earlier = _earlier(bucket, folder, manifest)
+        findings += earlier
     except RetryLater as problem:
         findings.append(_unread(bucket.store, folder, key, problem))
-    return _Look(tuple(findings), frozenset({key}), size)
+    named = {key, *(one for finding in earlier for one in finding.keys)}
+    return _Look(tuple(findings), frozenset(named), size)
 
 
 def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[Finding], int | None]:
@@ -349,6 +353,21 @@ def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[
         else f"has other bytes than its manifest says, though as many ({size:,})"
     )
     return [_finding(folder, "changed", url, message, [said.key])], size
+
+
+def _earlier(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> list[Finding]:
+    """What the window has under earlier keys of its job, which nobody looks after any more."""
+    found = []
+    message = f"is what an earlier key gave for this window, which {manifest.object.key} has today"
+    for thing in (left.object for left in manifest.left if left.object.key not in bucket.owners):
+        url = bucket.store.url(thing.key)
+        try:
+            if is_there(bucket.store, thing):
+                found.append(_finding(folder, "extra", url, message, [thing.key]))
+        except Stop as problem:
+            said = f"{message}, and could not be looked at: {problem}"
+            found.append(_finding(folder, "unread", url, said, [thing.key]))
+    return found
 
 
 def _digest(store: Store, key: str, known: int | None) -> tuple[int, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from etl_callables.reader import read_posts
 from etl_callables.run import Run, prefix
 from etl_callables.sources import source_for
 from etl_callables.store import Store, open_store
+from etl_callables.store_local import LocalStore
 from etl_callables.verification import verify
 from schemas.job import Column, Job, Pseudonyms, Quality
 from schemas.window import Window
@@ -254,6 +257,161 @@ def test_killed_between_pages_and_object_the_next_time_makes_the_object_again(
     assert forget(ours) == []
     assert "Lovelace" not in everything(tmp_path)
     assert texts(ours) == ["one of bob", "two of bob"]
+
+
+# --- keys that a job had before ----------------------------------------------------------------------
+
+
+def moved(job: Job, key: str = "elsewhere/{date}.csv", **changes: Any) -> Job:
+    return replace(job, key=key, **changes)
+
+
+def at(minute: int) -> Run:
+    """A run at a time of its own, so that its raw pages are told from those before."""
+    return a_run(now=lambda: NEXT_DAY + timedelta(minutes=minute))
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+def test_an_object_under_an_earlier_key_goes_once_the_new_one_is_there(
+    tmp_path: Path, *, keep_raw: bool
+) -> None:
+    before = job(tmp_path, keep_raw=keep_raw)
+    old = written(before)
+    today = moved(before)
+    assert forget(today) == []
+    assert not (tmp_path / old.object.key).exists()
+    assert manifest_of(today).object.key == "elsewhere/2021-07-05.csv"
+    assert manifest_of(today).left == ()
+    assert texts(today) == ["one of bob", "two of bob"]
+    assert "of ada" not in everything(tmp_path)
+
+
+def test_an_object_without_raw_pages_gets_the_format_of_todays_key(tmp_path: Path) -> None:
+    before = job(tmp_path, keep_raw=False)
+    written(before)
+    today = moved(before, "all/{date}.parquet", format="parquet")
+    assert forget(today) == []
+    assert manifest_of(today).object.format == "parquet"
+    assert texts(today) == ["one of bob", "two of bob"]
+    other = replace(today, bucket=str(tmp_path / "other"))
+    assert written(other, posts=POSTS[1::2]).object.sha256 == manifest_of(today).object.sha256
+
+
+def test_what_earlier_keys_gave_goes_where_the_window_was_run_again_since(tmp_path: Path) -> None:
+    first = job(tmp_path)
+    today = moved(first, "third/{date}.csv")
+    jobs = (first, moved(first), today)
+    keys = [written(one, at(minute)).object.key for minute, one in enumerate(jobs)]
+    assert [left.object.key for left in manifest_of(today).left] == keys[:2]
+    assert forget(today) == []
+    assert [(tmp_path / key).exists() for key in keys] == [False, False, True]
+    assert manifest_of(today).left == ()
+    assert "of ada" not in everything(tmp_path)
+    assert verify(open_store(today, a_run()), NEXT_DAY).findings == ()
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_who_is_only_in_what_an_earlier_key_gave_is_found_there(tmp_path: Path, *, hidden: bool) -> None:
+    """Today's posts may be others, and people may have been hidden since or before."""
+    pseudonyms = Pseudonyms(("author", "author_id"), "pseudonyms")
+    open_job = job(tmp_path, keep_raw=False)
+    hiding = replace(open_job, pseudonymise=pseudonyms)
+    before, today = (hiding, moved(open_job)) if hidden else (open_job, moved(hiding))
+    # A job that hides nobody any more has no key by which to find somebody behind a pseudonym.
+    today = replace(today, pseudonymise=pseudonyms)
+    old = written(before, run_with())
+    written(today, run_with(), posts=POSTS[1::2])
+    (trace,) = erasing(today, run=run_with()).traces()
+    assert trace.posts == 2
+    assert erasing(today, Subject("author", "nobody"), run=run_with()).traces() == []
+    assert (tmp_path / old.object.key).exists()
+    assert forget(today, run=run_with()) == []
+    assert not (tmp_path / old.object.key).exists()
+
+
+def test_what_an_earlier_key_gave_may_have_somebody_where_its_columns_do_not_tell(tmp_path: Path) -> None:
+    before = job(tmp_path, columns=(Column("text", "text"),))
+    old = written(before)
+    today = moved(job(tmp_path))
+    written(today, at(1), posts=POSTS[1::2])
+    assert [trace.posts for trace in erasing(today).traces()] == [1]
+    assert forget(today) == []
+    assert not (tmp_path / old.object.key).exists()
+
+
+def test_what_somebody_else_has_put_under_an_earlier_key_stays(tmp_path: Path) -> None:
+    before = job(tmp_path)
+    old = written(before)
+    (tmp_path / old.object.key).write_text("somebody's own")
+    assert forget(moved(before)) == []
+    assert (tmp_path / old.object.key).read_text() == "somebody's own"
+
+
+def test_what_another_job_writes_under_an_earlier_key_stays_even_with_the_same_bytes(tmp_path: Path) -> None:
+    before = job(tmp_path)
+    old = written(before)
+    other = replace(before, id="team.other")
+    assert written(other).object.sha256 == old.object.sha256
+    today = moved(before)
+    written(today, at(1))
+    assert forget(today) == []
+    assert len(texts(other)) == 4
+    assert verify(open_store(other, a_run()), NEXT_DAY, {other.id: other}).findings == ()
+    assert forget(other) == []
+    assert texts(other) == ["one of bob", "two of bob"]
+
+
+def test_a_bucket_that_was_carried_elsewhere_is_known_by_its_bytes(tmp_path: Path) -> None:
+    """Each file has another mark there."""
+    before = job(tmp_path / "first")
+    old = written(before)
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    assert forget(replace(moved(before), bucket=str(tmp_path / "second"))) == []
+    assert not (tmp_path / "second" / old.object.key).exists()
+
+
+class Keeping(LocalStore):
+    """A folder of which somebody may remove nothing but what Trawl keeps for itself."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        wanted = list(keys)
+        for key in wanted:
+            if not key.startswith("_trawl/"):
+                raise Stop(f"This user may not delete {self.path(key)}.")
+        super().delete(wanted)
+
+
+def test_what_may_not_be_removed_is_named_and_removed_the_next_time(tmp_path: Path) -> None:
+    before = job(tmp_path)
+    old = written(before)
+    today = moved(before)
+    (problem,) = forget(today, store=Keeping(tmp_path))
+    assert problem == (
+        f"{old.object.url} was written under an earlier key and may have their posts still:"
+        f" This user may not delete {tmp_path / old.object.key}."
+    )
+    assert texts(today) == ["one of bob", "two of bob"]
+    assert [left.object for left in manifest_of(today).left] == [old.object]
+    found = recall(open_store(today, a_run()), today)
+    assert found is not None
+    assert found.pending == (prefix(today, WINDOW, a_run()),)
+    assert forget(today) == []
+    assert not (tmp_path / old.object.key).exists()
+
+
+@pytest.mark.parametrize("changes", range(14))
+def test_killed_anywhere_nothing_of_an_earlier_key_stays_the_next_time(tmp_path: Path, changes: int) -> None:
+    before = job(tmp_path)
+    written(before)
+    today = moved(before)
+    traces = erasing(today).traces()
+    dying: Any = Dying(open_store(today, a_run()), changes)
+    with contextlib.suppress(KeyboardInterrupt):
+        erasing(today, store=dying).erase(traces)
+    assert forget(today) == []
+    assert "of ada" not in everything(tmp_path)
+    assert texts(today) == ["one of bob", "two of bob"]
+    assert verify(open_store(today, a_run()), NEXT_DAY + timedelta(days=2)).findings == ()
 
 
 # --- every source's own pages ------------------------------------------------------------------------

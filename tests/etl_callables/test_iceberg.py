@@ -277,6 +277,23 @@ def test_who_is_forgotten_is_in_no_snapshot_and_no_file(tmp_path: Path) -> None:
     assert wrong(ours) == []
 
 
+@pytest.mark.parametrize("key", ["social/others", "social/{date}.csv"])
+def test_who_is_forgotten_is_in_no_table_of_an_earlier_key(tmp_path: Path, key: str) -> None:
+    """Nor its past; the other windows stay in it."""
+    before = table_job(tmp_path)
+    bodies = [tweet(1, user={"username": "gone", "id": 7, "displayname": "Gone Away"}), tweet(2)]
+    load(before, WINDOW, a_run(), transform(before, WINDOW, a_run(), extracted(before, a_run(), [bodies])))
+    wrote(before, range(7, 9), Window(WINDOW.end, WINDOW.end + timedelta(days=1)))
+    today = replace(before, key=key, format="csv" if key.endswith("csv") else "iceberg")
+    erasure = Erasure(open_store(today, a_run()), today, [Subject("author", "gone")], a_run())
+    assert [one.problem for one in erasure.erase(erasure.traces())] == [""]
+    assert ids(table_of(tmp_path)) == ["7", "8"]
+    assert len(table_of(tmp_path).snapshots()) == 1
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"Gone Away" in path.read_bytes()]
+    assert [row["id"] for row in read_posts(manifest_of(today).object.url).to_pylist()] == ["2"]
+
+
 def test_what_is_too_old_goes_from_the_table_and_its_past(tmp_path: Path) -> None:
     ours = table_job(tmp_path, keep=timedelta(days=30))
     after = Window(WINDOW.end, WINDOW.end + timedelta(days=1))

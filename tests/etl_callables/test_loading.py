@@ -161,6 +161,33 @@ def test_an_object_that_somebody_else_put_there_is_replaced_and_told(tmp_path: P
     assert (replaced.size, replaced.posts) == (8, None)
 
 
+def test_an_object_under_an_earlier_key_stays_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in no other's place: the manifest keeps it in mind for as long as it is there."""
+    ours, store = job(tmp_path), open_store(job(tmp_path), a_run())
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 9)))
+    old = agrees(store, ours)
+    moved = job(tmp_path, key="elsewhere/{date}.csv")
+    with caplog.at_level(logging.INFO):
+        load(moved, WINDOW, a_run(), staged(moved, range(1, 5)))
+    manifest = agrees(store, moved)
+    url, kept = manifest.object.url, f"What an earlier key gave stays: {old.object.url}."
+    assert f"Wrote 4 posts to {url} ({manifest.object.size:,} bytes). {kept}" in caplog.text
+    assert manifest.replaced is None
+    (left,) = manifest.left
+    assert (left.object, left.finished, left.table) == (old.object, old.finished, None)
+    schema = json.loads((ROOT / "schemas" / "manifest.schema.json").read_text())
+    jsonschema.validate(json.loads(encode(manifest)), schema)
+    load(moved, WINDOW, a_run(), staged(moved, range(1, 5)))
+    assert agrees(store, moved).left == (left,)
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 3)))
+    assert [one.object for one in agrees(store, ours).left] == [manifest.object]
+    store.delete([manifest.object.key])
+    load(ours, WINDOW, a_run(), staged(ours, range(1, 4)))
+    assert agrees(store, ours).left == ()
+
+
 def test_an_object_that_was_changed_since_is_written_again(tmp_path: Path) -> None:
     """Even by the same posts: what the manifest says is made true."""
     ours = job(tmp_path)

@@ -107,6 +107,42 @@ def test_a_window_that_was_run_again_is_as_young_as_that_run(tmp_path: Path) -> 
     assert kinds(aged) == []
 
 
+def test_what_an_earlier_key_gave_goes_when_it_is_as_old_as_said(tmp_path: Path) -> None:
+    """By its own age, not by that of the run which wrote the window under another key."""
+    aged = job(tmp_path, keep=30 * DAY)
+    old = written(aged, 31)
+    new = written(replace(aged, key="elsewhere/{date}.csv"), 1)
+    store = open_store(aged, a_run())
+    (listed,) = due(store, aged, NOW)
+    assert str(listed) == (
+        f"{old.object.url}: object of an earlier key, {old.object.size:,} bytes, written 2021-08-01"
+    )
+    assert expire(store, [listed], NOW) == 1
+    assert not (tmp_path / old.object.key).exists()
+    assert (tmp_path / new.object.key).exists()
+    assert kinds(aged) == []
+    assert verify(store, NOW).wrong == 0
+
+
+def test_what_another_job_has_under_an_earlier_key_is_that_ones(tmp_path: Path) -> None:
+    aged = job(tmp_path, keep=30 * DAY)
+    written(aged, 31)
+    written(replace(aged, id="team.others"), 30)
+    written(replace(aged, key="elsewhere/{date}.csv"), 29)
+    assert kinds(aged) == []
+
+
+def test_what_was_put_under_an_earlier_key_since_it_was_listed_stays(tmp_path: Path) -> None:
+    aged = job(tmp_path, keep=30 * DAY)
+    old = written(aged, 31)
+    written(replace(aged, key="elsewhere/{date}.csv"), 1)
+    store = open_store(aged, a_run())
+    listed = due(store, aged, NOW)
+    store.write(old.object.key, b"somebody's own")
+    assert (len(listed), expire(store, listed, NOW)) == (1, 0)
+    assert store.read(old.object.key) == b"somebody's own"
+
+
 def test_an_object_that_a_later_run_wrote_again_is_that_runs(tmp_path: Path) -> None:
     """Of a job that takes its whole range each time: older manifests name the same object."""
     aged = job(tmp_path, keep=30 * DAY, key="all.csv", date_range=DateRange(each_run="whole"))

@@ -409,6 +409,26 @@ def test_what_cannot_be_made_again_is_left_alone_with_advice(
     assert list(store.list("")) == before
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_an_earlier_key_gave_is_named_once_and_not_touched(ours: Job, *, whole: bool) -> None:
+    """No run looks after it any more, but somebody may read it."""
+    store = open_store(ours, a_run())
+    moved = replace(ours, key="elsewhere/{date}.csv")
+    later = a_run(now=lambda: LATER)
+    run_of(moved, run=later)
+    jobs = None if whole else {moved.id: moved}
+    (finding,) = verify(store, LATER, jobs).findings
+    assert finding.kind == "extra"
+    assert (finding.url, finding.job) == (store.url(OBJECT), ours.id)
+    assert finding.message == (
+        "is what an earlier key gave for this window, which elsewhere/2021-07-05.csv has today"
+    )
+    (repair,) = restore(store, [finding], {moved.id: moved}, a_run())
+    assert (repair.done, store.size(OBJECT) is not None) == (False, True)
+    store.delete([OBJECT])
+    assert verify(store, LATER, jobs).findings == ()
+
+
 def test_an_object_whose_job_or_pages_are_gone_says_so(ours: Job) -> None:
     """Each in a sentence, with the object as missing as before."""
     store = open_store(ours, a_run())
