@@ -7,6 +7,7 @@ command line elsewhere) decides what each means for the run.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 
 class TrawlError(Exception):
@@ -25,9 +26,24 @@ class RetryLater(TrawlError):  # noqa: N818 (it says what to do next)
         self.after = after
 
 
+class Outdone(RetryLater):
+    """Another run of the window, which came to its pages later, publishes at the same time."""
+
+
 class Stop(TrawlError):  # noqa: N818 (it says what to do next)
     """A person must act before another try can help: blocked, unauthorised, a bad query, no bucket."""
 
 
 class NothingToDo(TrawlError):  # noqa: N818 (it says what to do next)
-    """The run's window lies outside the job's date range: a skip, not a failure."""
+    """There is nothing for this run, as outside its job's date range: a skip, not a failure."""
+
+
+class Overtaken(NothingToDo):
+    """Another run has published the window since this one began: a skip, with nothing lost.
+
+    `published` is what load returns of the other one's object.
+    """
+
+    def __init__(self, message: str, published: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.published = published

@@ -7,14 +7,13 @@ object without a manifest that agrees is written again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import timedelta
+import random
+from collections.abc import Callable
 from typing import Any, Final
 
 from etl_callables import raw
 from etl_callables.announcement import announcement
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import Outdone, RetryLater, Stop
 from etl_callables.manifest import (
     Counts,
     Left,
@@ -30,18 +29,20 @@ from etl_callables.manifest import (
     read_manifest,
     write_manifest,
 )
-from etl_callables.publishing import Place, place_for
+from etl_callables.publishing import place_for
 from etl_callables.quality import Found, assess, rejects
 from etl_callables.run import REJECTED, Run, prefix
-from etl_callables.store import Missing, Store, open_store
+from etl_callables.store import Store, open_store
+from etl_callables.tidying import clean, clean_rejected, rejected_attempt
 from etl_callables.transformation import Staged, read_staged
 from schemas.job import Job
 from schemas.window import Window
 
-_ABANDONED: Final = timedelta(days=1)
+_TRIES: Final = 8
+"""How often another run of the same window may come between before this one is put off."""
 
-_TRIES: Final = 5
-"""How often another run of the same window may come between before this one gives way."""
+_APART: Final = 0.05
+"""Seconds below which the first wait is that parts two runs in step; each one after is twice as long."""
 
 
 def load(
@@ -62,7 +63,7 @@ def load(
     before = read_manifest(store, folder)
     if before is not None and before.attempt == attempt and place.stands(before):
         run.log.info("%s is published already, by a run that was stopped after it.", before.object.url)
-        _clean(store, place, folder, before, run)
+        clean(store, place, folder, before, run)
         return announcement(before, store.url(manifest_key(folder)), unchanged=False)
     staged = read_staged(store, transformed["staged"])
     _verify(store, staged)
@@ -94,7 +95,8 @@ def load(
     for breach in quality.breaches if quality else ():
         run.log.warning("This run is not as expected: %s.", breach)
     same = not anew and before is not None and _is_same(before, key, staged) and place.stands(before)
-    for _ in range(_TRIES):
+    busy = f"Another run writes {store.url(key)} at the same time. The staged file is kept."
+    for number in range(_TRIES):
         if same and before:
             manifest = described(before.object.key, before.object.tag, before.table)
         else:
@@ -103,10 +105,15 @@ def load(
         if place.stands(manifest) and store.read(manifest_key(folder)) == encode(manifest):
             break
         same = False
+        # In step they would write over each other for good: the one that is later stays.
+        run.sleep(_APART * 2**number * random.random())  # noqa: S311 (no secret)
+        other = read_manifest(store, folder)
+        if other is not None and other.attempt > attempt and place.stands(other):
+            raise Outdone(busy)
     else:
-        raise RetryLater(f"Another run writes {store.url(key)} at the same time. The staged file is kept.")
+        raise RetryLater(busy)
     run.log.info("%s", _summary(manifest, same=same))
-    _clean(store, place, folder, manifest, run)
+    clean(store, place, folder, manifest, run)
     return announcement(manifest, store.url(manifest_key(folder)), unchanged=same)
 
 
@@ -238,8 +245,10 @@ def _manifest(
 def _reject(store: Store, folder: str, old: str, staged: Staged, described: Callable[..., Manifest]) -> Stop:
     """Keep posts that are not as expected beside their key, and say so; `old` is what is there, if it is."""
     place = f"{folder}/{REJECTED}/{staged.key.rpartition('/')[2]}"
+    earlier = rejected_attempt(store, folder)
     manifest = described(place, store.copy(staged.key, place))
     store.write(f"{folder}/{REJECTED}/manifest.json", encode(manifest))
+    clean_rejected(store, folder, manifest, earlier)
     breaches = manifest.quality.breaches if manifest.quality else ()
     there = (
         "nothing of this window is published yet"
@@ -251,50 +260,6 @@ def _reject(store: Store, folder: str, old: str, staged: Staged, described: Call
         f" and {there}. To take them as they are, correct `quality` in"
         f" {manifest.job_file} and clear the load task, or run it again."
     )
-
-
-def _clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run) -> None:
-    """Remove what this run made superfluous, once all is committed: it may fail without harm.
-
-    That is its own staged file, those of others that are a day old (a younger one's run may be about
-    to publish it), raw pages of earlier attempts that neither it nor such a run needs, its own where the
-    job keeps none, and what was rejected before. Where another run has published meanwhile, it is that
-    one's to clean.
-    """
-    mine = f"{folder}/staged/{manifest.attempt}/"
-    day_ago = raw.attempt_name(run.now() - _ABANDONED)
-    try:
-        staged = [entry.key for entry in store.list(f"{folder}/staged")]
-        # The file first: a staged.json without it is still understood.
-        old = [key for key in staged if key.startswith(mine) or key.split("/")[-2] < day_ago]
-        store.delete(sorted(old, key=lambda key: key.endswith("/staged.json")))
-        # In this order: who has no staged file any more has written its manifest.
-        kept = {manifest.raw.done, *_needed(store, [key for key in staged if key not in old])}
-        current = read_manifest(store, folder)
-        if current is None or current.attempt != manifest.attempt:
-            return
-        if manifest.raw.expired is None:
-            kept.update(raw.read_done(store, manifest.raw.done).pages)
-        store.delete([entry.key for entry in store.list(f"{folder}/{REJECTED}")])
-        latest = manifest.raw.done.split("/")[-2]
-        earlier = [entry.key for entry in store.list(f"{folder}/raw") if entry.key.split("/")[-2] <= latest]
-        store.delete(key for key in earlier if key not in kept)
-        store.sweep(folder)
-        store.sweep_key(manifest.object.key)
-        place.tidy(manifest)
-    except (RetryLater, Stop) as problem:
-        run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
-
-
-def _needed(store: Store, staged: Iterable[str]) -> set[str]:
-    """The raw pages that staged files were made of."""
-    pages: set[str] = set()
-    for key in staged:
-        if key.endswith("/staged.json"):
-            with suppress(Missing):  # its run has ended since
-                done = read_staged(store, key).raw
-                pages |= {done, *raw.read_done(store, done).pages}
-    return pages
 
 
 def _summary(manifest: Manifest, *, same: bool) -> str:

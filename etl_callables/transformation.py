@@ -90,8 +90,8 @@ def transform(
 ) -> dict[str, Any]:
     """Turn the raw pages of `extracted["raw"]` (the key of a `done.json`) into the job's file.
 
-    Returns `{"staged": key of staged.json, "posts": how many it has}`. Needs no network but the
-    bucket; posts beyond `run_bytes` are sorted on disk. Raises RetryLater and Stop.
+    Returns `{"staged": key of staged.json, "posts": how many it has, "raw": as given}`. Needs no network but
+    the bucket; posts beyond `run_bytes` are sorted on disk. Raises RetryLater and Stop.
     """
     started = run.now()
     store = open_store(job, run)
@@ -147,7 +147,7 @@ def transform(
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
-    return {"staged": f"{folder}/staged.json", "posts": staged.kept}
+    return {"staged": f"{folder}/staged.json", "posts": staged.kept, "raw": staged.raw}
 
 
 def file_format(job: Job) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from etl_callables import extract, load, raw, transform
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import Overtaken, RetryLater, Stop
 from etl_callables.manifest import read_manifest
 from etl_callables.run import Kept, Run, prefix
-from etl_callables.store import Store, open_store
+from etl_callables.store import Missing, Store, open_store
 from schemas.job import Job
 from schemas.schedule import window_at, window_before
 from trawl.connections import connections
@@ -53,6 +53,7 @@ def request(job: Job, start: str | None, end: str | None, now: datetime) -> Aske
 def run_once(asked: Asked, run: Run, interruptible: Callable[[bool], None]) -> dict[str, Any]:
     """Extract, transform and load; goes on where an earlier run of the same was stopped.
 
+    Where another run of the window is faster, its object is as good: it has asked the source since.
     `interruptible` is told when pages begin to be fetched, and when they are. Returns what load does.
     Raises RetryLater and Stop.
     """
@@ -68,7 +69,11 @@ def run_once(asked: Asked, run: Run, interruptible: Callable[[bool], None]) -> d
         pages = extracted["pages"]
         count = "the only page is" if pages == 1 else f"all {pages:,} pages are"
         run.log.info("%s here from an earlier try", count)
-    return load(job, window, run, transform(job, window, run, extracted))
+    try:
+        return load(job, window, run, transform(job, window, run, extracted))
+    except Overtaken as other:
+        run.log.warning("%s", other)
+        return other.published
 
 
 def _waiting(store: Store, asked: Asked, run: Run) -> dict[str, Any] | None:
@@ -78,7 +83,10 @@ def _waiting(store: Store, asked: Asked, run: Run) -> dict[str, Any] | None:
     for attempt in reversed(raw.attempts(store, folder)):
         if attempt.done is None:
             continue
-        done = raw.read_done(store, attempt.done)
+        try:
+            done = raw.read_done(store, attempt.done)
+        except Missing:  # another run has published since, and cleaned
+            continue
         if done.fingerprint != wanted:
             continue
         manifest = read_manifest(store, folder)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +26,7 @@ from etl_callables import raw
 from etl_callables.errors import NothingToDo, Stop
 from etl_callables.run import Kept, Run
 from etl_callables.store_local import LocalStore
+from etl_callables.verification import verify
 from schemas.job import DateRange, Job
 from schemas.reading import read_job
 from schemas.schedule import Schedule
@@ -215,6 +218,50 @@ def test_what_was_fetched_but_not_published_is_not_asked_for_again(
     assert done[0] == done[1]
     run_once(asked, run, lines.append)
     assert lines == [True, False] * 2, "what is published is asked for anew"
+
+
+def test_a_run_that_is_slower_than_another_of_its_window_ends_well_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The other one begins and ends between two steps of this one."""
+    asked, run = _archive(tmp_path)
+    others: list[dict[str, object]] = []
+
+    def between(fetching: bool) -> None:
+        if not fetching:
+            beside = replace(run, id="another")
+            others.append(run_once(asked, beside, lambda _fetching: None))
+
+    result = run_once(asked, run, between)
+    assert result == {**others[0], "unchanged": True}
+    store = LocalStore(tmp_path / "bucket")
+    assert "Another run has published this window since this one began: 48 posts in file://" in caplog.text
+    assert verify(store, datetime.now(UTC)).findings == ()
+
+
+@pytest.mark.slow
+def test_two_runs_of_a_window_at_once_both_end_well(project: Path) -> None:
+    """In processes of their own, over and over: one object, which verifies, and no complaint."""
+    command = [sys.executable, "-m", "trawl.cli", "run", "examples.covid_archive", "--start", "2021-07-05"]
+    for _ in range(5):
+        shutil.rmtree(project / "bucket", ignore_errors=True)
+        both = [
+            subprocess.Popen(
+                command,
+                cwd=project,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        for one in both:
+            out, said = one.communicate()
+            assert (one.returncode, "Error" in said) == (0, False), said
+            assert out.startswith("48 posts in file://")
+        findings = verify(LocalStore(project / "bucket"), datetime.now(UTC)).findings
+        assert [str(finding) for finding in findings if finding.wrong] == []
 
 
 def test_pages_that_have_expired_are_asked_for_again(tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Tidying: what runs of a window leave behind, removed once it is certain that none of them needs it.
+
+Runs of one window may be at work at once. What an earlier one has fetched goes when a later one has
+published; the earlier one then gives way, for the later one has asked the source after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from etl_callables import raw
+from etl_callables.announcement import announcement
+from etl_callables.errors import Overtaken, RetryLater, Stop
+from etl_callables.manifest import Manifest, manifest_key, read_manifest
+from etl_callables.publishing import Place
+from etl_callables.run import REJECTED, Run
+from etl_callables.store import Missing, Store
+from etl_callables.transformation import read_staged
+
+_ABANDONED: Final = timedelta(days=1)
+"""After this a run that has not written its manifest is over; as in `verification`."""
+
+
+def clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run) -> None:
+    """Remove what this run made superfluous, once all is committed: it may fail without harm.
+
+    That is its own staged file, that of a rejected run, which is over, others that are a day old (a younger
+    one's run may be about to publish it), raw pages of earlier attempts that neither it nor such a run needs,
+    its own where the job keeps none, and what was rejected before. Where another run has published
+    meanwhile, all but its own is that one's to clean.
+    """
+    day_ago = raw.attempt_name(run.now() - _ABANDONED)
+    try:
+        pages = [entry.key for entry in store.list(f"{folder}/raw")]
+        rejected = [entry.key for entry in store.list(f"{folder}/{REJECTED}")]
+        over = {manifest.attempt, rejected_attempt(store, folder) if rejected else ""}
+        staged = [entry.key for entry in store.list(f"{folder}/staged")]
+        old = [key for key in staged if (attempt := key.split("/")[-2]) in over or attempt < day_ago]
+        _unstage(store, old)
+        # In this order: who has no staged file any more has written its manifest.
+        kept = needed(store, [key for key in staged if key not in old])
+        current = read_manifest(store, folder)
+        if current is None:
+            return
+        kept |= _pages(store, current)
+        latest = manifest.raw.done.split("/")[-2]
+        if current.attempt != manifest.attempt:
+            store.delete(key for key in pages if key.split("/")[-2] == latest and key not in kept)
+            return
+        store.delete(rejected)
+        store.delete(key for key in pages if key.split("/")[-2] <= latest and key not in kept)
+        store.sweep(folder)
+        store.sweep_key(manifest.object.key)
+        place.tidy(manifest)
+    except Missing:
+        return  # another run cleans as well
+    except (RetryLater, Stop) as problem:
+        run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
+
+
+def clean_rejected(store: Store, folder: str, manifest: Manifest, before: str) -> None:
+    """Once a run is rejected, remove what an earlier one was rejected for, whose attempt was `before`."""
+    keep = {manifest.object.key, f"{folder}/{REJECTED}/manifest.json"}
+    with suppress(RetryLater, Stop):
+        store.delete([one.key for one in store.list(f"{folder}/{REJECTED}") if one.key not in keep])
+        if before and before != manifest.attempt:
+            _unstage(store, [entry.key for entry in store.list(f"{folder}/staged/{before}")])
+
+
+def rejected_attempt(store: Store, folder: str) -> str:
+    """The attempt whose posts were rejected last, empty where there is none, or none that can be read."""
+    with suppress(RetryLater, Stop):
+        manifest = read_manifest(store, f"{folder}/{REJECTED}")
+        return manifest.attempt if manifest else ""
+    return ""
+
+
+def give_way(store: Store, folder: str, attempt: str, done: str | None) -> None:
+    """Raise Overtaken where another run has published a window since this one began.
+
+    This run's attempt of transform is `attempt`, and it reads the pages that `done` lists, None where nobody
+    knows. It is over then: what is its own is removed, but for pages that others took over.
+    """
+    manifest = read_manifest(store, folder)
+    if manifest is None or manifest.attempt == attempt:
+        return
+    # Pages that both read were there before either began.
+    began = attempt if done is None or done == manifest.raw.done else done.split("/")[-2]
+    if raw.attempt_name(manifest.finished) < began:
+        return
+    with suppress(RetryLater, Stop):
+        _unstage(store, [entry.key for entry in store.list(f"{folder}/staged/{attempt}")])
+        if done is not None:
+            kept = needed(store, [entry.key for entry in store.list(f"{folder}/staged")])
+            kept |= _pages(store, manifest)
+            mine = [entry.key for entry in store.list(done.rpartition("/")[0])]
+            store.delete(key for key in mine if key not in kept)
+    raise Overtaken(
+        f"Another run has published this window since this one began: {manifest.counts.kept:,} posts in"
+        f" {manifest.object.url}. This one gives way.",
+        announcement(manifest, store.url(manifest_key(folder)), unchanged=True),
+    )
+
+
+def needed(store: Store, staged: Iterable[str]) -> set[str]:
+    """The raw pages that staged files were made of, by the keys of these."""
+    pages: set[str] = set()
+    for key in staged:
+        if key.endswith("/staged.json"):
+            with suppress(Missing):  # its run has ended since
+                done = read_staged(store, key).raw
+                pages |= {done, *raw.read_done(store, done).pages}
+    return pages
+
+
+def _pages(store: Store, manifest: Manifest) -> set[str]:
+    """The raw pages that a manifest keeps, and their list."""
+    done = manifest.raw.done
+    return {done} if manifest.raw.expired is not None else {done, *raw.read_done(store, done).pages}
+
+
+def _unstage(store: Store, keys: Iterable[str]) -> None:
+    # The file first: a staged.json without it is still understood.
+    store.delete(sorted(keys, key=lambda key: key.endswith("/staged.json")))
