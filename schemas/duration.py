@@ -37,6 +37,9 @@ def parse_duration(value: str | int) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+MOST_DAYS: Final = 9999
+"""An age has four digits at most."""
+
 _AGE = re.compile(r"(?P<count>[0-9]{1,4}) ?(?P<unit>[a-z]+?)s?")
 _DAYS: Final = {"d": 1, "day": 1, "week": 7, "month": 30, "year": 365}
 

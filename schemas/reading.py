@@ -19,7 +19,7 @@ from schemas.job import Job, Origin
 from schemas.judging import judge
 from schemas.layers import Layer, Layers, lay, written
 from schemas.problem import Problem
-from schemas.tree import MAX_BYTES, Tree, read_tree
+from schemas.tree import EMPTY, MAX_BYTES, Tree, read_tree
 from schemas.words import printable
 
 __all__ = ["Reading", "essential", "job_path", "read_job", "read_jobs", "read_some"]
@@ -193,7 +193,8 @@ class _Reader:
             layer = Layer(file, b"", Tree({}, {}, {}, []))
             self._bad_defaults.add(file)
             return layer
-        faults = list(layer.tree.faults)
+        # Defaults that say nothing are fine: somebody has yet to write the first.
+        faults = [fault for fault in layer.tree.faults if fault.kind != EMPTY]
         if len(there) > 1:
             message = f"{DEFAULTS}.yml beside it says defaults too"
             faults.append(Fault(message, "two-files", "keep one of the two files", place=_TOP))

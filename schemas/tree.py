@@ -19,6 +19,8 @@ from schemas.syntax import explain
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
+EMPTY: Final = "empty"
+"""The kind of the fault of a file that says nothing."""
 
 _WORDS: Final = {
     "": None,
@@ -139,12 +141,12 @@ class _Reader:
         next_event()  # the start of the stream
         event = next_event()
         if isinstance(event, yaml.StreamEndEvent):
-            self._stop(None, "the file is empty", "empty", "a job needs at least source, bucket and key")
+            self._stop(None, "the file is empty", EMPTY, "a job needs at least source, bucket and key")
         value = self._value(next_event(), (), 0)
         if not isinstance(value, dict):
             at = self._places[()]
             if value is None:
-                self._stop(at, "the file is empty", "empty", "a job needs at least source, bucket and key")
+                self._stop(at, "the file is empty", EMPTY, "a job needs at least source, bucket and key")
             self._stop(at, "a job is a mapping of names to values", "not-a-mapping", "write key: value lines")
         next_event()  # the end of the document
         event = next_event()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from schemas.duration import MOST_DAYS
 from schemas.fault import Fault, Path, dotted
 from schemas.shape import Misfit, schema
 from schemas.words import did_you_mean, either, nearest, short, shown
@@ -44,6 +46,9 @@ _ELSEWHERE: Final = {
     "name": "a job's name is the name of its file",
     "dag_id": "a job's name is the name of its file",
 }
+_SOME: Final = 6
+"""Of very many choices, as many are named."""
+
 _YES_AND_NO: Final = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -59,9 +64,27 @@ def fault_of(misfit: Misfit) -> Fault:
 
 
 def _type(misfit: Misfit, path: Path) -> Fault:
-    kinds = list(dict.fromkeys(_TYPES[kind] for kind in misfit.extra))
+    age = path in _AGES
+    kinds = dict.fromkeys("an age" if age and kind == "string" else _TYPES[kind] for kind in misfit.extra)
     message = f'"{dotted(path)}" must be {either(kinds)}, not {shown(misfit.value)}'
-    return Fault(message, "wrong-type", _type_hint(misfit.extra, misfit.value), path)
+    hint = _age_hint(misfit.value) if age else _type_hint(misfit.extra, misfit.value)
+    return Fault(message, "wrong-type", hint, path)
+
+
+_AGES: Final = (("keep",), ("keep_raw",))
+"""Fields that hold an age, `30 days`."""
+
+_COUNTED: Final = re.compile(
+    r"(?P<count>[1-9][0-9]{0,11}) (?:post|tweet|row|item|message|comment|video)s?", re.IGNORECASE
+)
+
+
+def _age_hint(value: Any) -> str:
+    """What to write for an age, by the number that it may have been meant to have."""
+    number = str(value)
+    if number.isascii() and number.isdigit() and 0 < int(number[:5]) <= MOST_DAYS:
+        return f'write "{int(number)} {"day" if int(number) == 1 else "days"}"'
+    return 'write an age, such as "30 days"'
 
 
 def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
@@ -72,6 +95,8 @@ def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
     if "boolean" in kinds and isinstance(value, str) and value.lower() in ("true", "false"):
         return "leave the quotes out"
     if "integer" in kinds and isinstance(value, str):
+        if counted := _COUNTED.fullmatch(value):
+            return f"write {counted['count']}"
         digits = value.replace("_", "").replace(",", "").lstrip("0") or "0"
         if digits.isascii() and digits.isdigit() and "__" not in value:
             return "leave the quotes out" if digits == value else f"write {short(digits)}"
@@ -95,9 +120,11 @@ def _enum(misfit: Misfit, path: Path) -> Fault:
     name = dotted(path)
     if path == ("source",) and isinstance(misfit.value, str) and misfit.value in _NO_SOURCES:
         message = f"{misfit.value} cannot be a source: {_NO_SOURCES[misfit.value]}"
-        choices = either([str(choice) for choice in misfit.extra])
-        return Fault(message, "cannot-work", f"choose {choices}", path)
-    hint = did_you_mean(str(misfit.value), [str(choice) for choice in misfit.extra])
+        return Fault(message, "cannot-work", f"choose {either(map(str, misfit.extra))}", path)
+    choices = [str(choice) for choice in misfit.extra]
+    hint = did_you_mean(str(misfit.value), choices)
+    if not hint:
+        hint = f"choose {', '.join(choices[:_SOME])} …; `trawl docs {path[0]}` has all"
     if path[:1] == ("columns",) and isinstance(misfit.value, str):
         what = "field of a post" if len(path) > 1 else "columns"
         return Fault(f'unknown {what} "{short(misfit.value)}"', "unknown-value", hint, path)
@@ -157,8 +184,9 @@ def _pattern(misfit: Misfit, path: Path) -> Fault:
         # What stands here by mistake may be the credentials themselves: they are not repeated.
         hint = "credentials belong in the connection, in Airflow"
         return Fault(misfit.schema["errorMessage"], "wrong-form", hint, path)
+    hint = _age_hint(misfit.value) if path in _AGES and misfit.value.isdigit() else ""
     message = misfit.schema.get("errorMessage", f'does not look right for "{dotted(path)}"')
-    return Fault(f'"{short(misfit.value)}" {message}', "wrong-form", "", path)
+    return Fault(f'"{short(misfit.value)}" {message}', "wrong-form", hint, path)
 
 
 def _any_of(misfit: Misfit, path: Path) -> Fault:

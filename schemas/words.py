@@ -44,7 +44,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     near = nearest(word, known)
     if near is not None:
         return f'did you mean "{near}"?'
-    return f"choose {either(known)}" if 0 < len(known) <= 10 else ""  # noqa: PLR2004  a line's worth
+    return f"choose {either(known)}" if 0 < len(known) <= 12 else ""  # noqa: PLR2004  a line's worth
 
 
 def shown(value: Any) -> str:

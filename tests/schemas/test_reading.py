@@ -77,6 +77,16 @@ def test_defaults_merge_and_the_nearest_wins_and_every_value_knows_its_origin(pi
     assert set(job.origins) == set(job.values)
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# not yet\n", "---\n", "~\n", "\ufeff"])
+def test_defaults_that_say_nothing_are_no_defaults(pipelines: Path, text: str) -> None:
+    write(pipelines, "team/a.yaml", JOB)
+    write(pipelines, "defaults.yaml", "owner: all\n")
+    write(pipelines, "team/defaults.yaml", text)
+    reading = read_jobs(pipelines)
+    assert reading.problems == ()
+    assert [job.owner for job in reading.jobs] == ["all"]
+
+
 def test_defaults_reach_the_folders_below_and_no_others(pipelines: Path) -> None:
     write(pipelines, "team/defaults.yaml", "owner: team\n")
     assert healthy(write(pipelines, "team/deep/a.yaml", JOB), pipelines.parent).owner == "team"

@@ -59,6 +59,8 @@ CERTAIN_BESIDE = [
     ("limit: 1_000", "limit: 1000"),
     ("limit: 010", "limit: 10"),
     ("limit: 0x10", None),
+    ("limit: 150 posts", "limit: 150"),
+    ("limit: 5 k", None),
     ("limit: many", None),
     ("limit: -5", None),
     ("backfill: 'false'", "backfill: false"),
