@@ -72,6 +72,10 @@ class Erasure:
                 found.append(Trace(folder, posts))
         return found
 
+    def has_written(self) -> bool:
+        """Whether the job has written anything to its bucket."""
+        return bool(self._folders())
+
     def erase(self, found: Iterable[Trace]) -> list[Erased]:
         """Take the subjects out of the windows in which they were found, and keep them out from now on.
 

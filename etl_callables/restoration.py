@@ -52,7 +52,7 @@ def restore(
 
 
 _ADVICE = {
-    "extra": "it is not touched, for nobody knows whose it is: delete it, or move it away",
+    "extra": "it is not touched, for somebody may need it: delete it, or move it away",
     "no-raw": "only fetching it again brings them back: clear the extract task of that run",
     "damaged": "delete it and run that window again",
     "abandoned": "clear the run in Airflow to finish it, or delete these files",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,8 +15,15 @@ from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Kind, Subject
 from etl_callables.run import STATE, Run
 from etl_callables.store import open_store
+from schemas.bucket import place_of
+from schemas.folder import job_id_of
+from schemas.job import Job
+from schemas.reading import Reading
+from schemas.window import Window
+from schemas.zone import zone
 from trawl.connections import connections
-from trawl.naming import jobs_named
+from trawl.history import day
+from trawl.naming import every_job, jobs_named, left_out
 from trawl.project import PIPELINES, project
 
 
@@ -24,61 +32,94 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
     here = project()
     run = Run(connection=connections(here))
     found: list[tuple[Erasure, list[Trace]]] = []
-    jobs, problems = jobs_named(names, here / PIPELINES)
+    reading = Reading((), ()) if names else every_job(here / PIPELINES)
+    jobs = jobs_named(names, here / PIPELINES)[0] if names else reading.jobs
+    problems = left_out(reading)
+    missed = reading.files - len(reading.jobs)
     for job in jobs:
         try:
             erasure = Erasure(open_store(job, run), job, subjects, run)
             traces = erasure.traces()
+            written = erasure.has_written()
         except (RetryLater, Stop) as problem:
             problems.append(f"{job.file}: {problem}")
+            missed += 1
             continue
         found.append((erasure, traces))
+        if not written:
+            click.echo(f"{job.id} has written nothing to {place_of(job.bucket, job.root)}.", err=True)
         for trace in traces:
-            click.echo(f"{_window(trace)} of {job.id}: {_counted(trace.posts, 'post')}")
-    problems += [] if names else _left_behind([erasure for erasure, _ in found])
+            click.echo(f"{_window(trace, job)} of {job.id}: {_counted(trace.posts, 'post')}")
+    known = {job.id for job in jobs} | {job_id_of(one.path, str(here))[0] for one in reading.problems}
+    gone = {} if names else _left_behind([erasure for erasure, _ in found], known)
+    problems += [
+        f"{url} has records of jobs that are not here ({', '.join(ids)}), which were not looked through:"
+        " put their files back and say this again, or delete what they wrote"
+        for url, ids in gone.items()
+    ]
+    missed += sum(map(len, gone.values()))
     posts = sum(trace.posts for _, traces in found for trace in traces)
     windows = sum(len(traces) for _, traces in found)
-    click.echo(f"{_counted(posts, 'post')} in {_counted(windows, 'window')}.", err=True)
+    unseen = f"; {_unseen(missed)}" if missed else ""
+    click.echo(f"{_counted(posts, 'post')} in {_counted(windows, 'window')}{unseen}.", err=True)
+    if found and not windows:
+        click.echo(_KNOWN_BY, err=True)
     for said in problems:
         click.echo(f"Error: {said}", err=True)
     if not found or not _agreed(yes=yes):
         return 1 if problems else 0
-    problems += _erased(found)
+    problems += _erased(found, missed)
     return 1 if problems else 0
 
 
-def _left_behind(erasures: Iterable[Erasure]) -> list[str]:
-    """Records of jobs that are not here, in the buckets of those that are: nobody knows what they wrote."""
-    here = {erasure.job.id for erasure in erasures}
+_KNOWN_BY: Final = (
+    "Authors are known by their handle or id, as in the columns author and author_id; posts by their id."
+)
+
+
+def _left_behind(erasures: Iterable[Erasure], known: Collection[str]) -> dict[str, list[str]]:
+    """Jobs that are not here and have records in the buckets of those that are, by where these are."""
     buckets = {erasure.store.url(STATE): erasure.store for erasure in erasures}
-    said = []
+    found = {}
     for url, store in sorted(buckets.items()):
         there = {entry.key.split("/")[1] for entry in store.list(STATE) if entry.key.count("/") > 1}
-        gone = sorted(there - here - {"doctor"})
-        if gone:
-            said.append(
-                f"{url} has records of jobs that are not here ({', '.join(gone)}), which were not looked"
-                " through: put their files back and say this again, or delete what they wrote"
-            )
-    return said
+        if gone := sorted(there - {*known, "doctor"}):
+            found[url] = gone
+    return found
 
 
-def _erased(found: Iterable[tuple[Erasure, list[Trace]]]) -> list[str]:
+def _erased(found: Iterable[tuple[Erasure, list[Trace]]], missed: int) -> list[str]:
     """Erase what was found, in jobs where nothing was too: later runs are to know. What could not be done."""
     problems = []
-    windows = 0
+    windows = left = stopped = 0
     for erasure, traces in found:
         try:
             done = erasure.erase(traces)
         except (RetryLater, Stop) as problem:
             problems.append(f"{erasure.job.file}: {problem}")
+            stopped += 1
             continue
         windows += sum(not one.problem for one in done)
+        left += sum(bool(one.problem) for one in done)
         problems += [f"{erasure.job.file}: {one.problem}" for one in done if one.problem]
-    click.echo(f"Forgotten in {_counted(windows, 'window')}; later runs leave it out.", err=True)
-    for said in problems:
-        click.echo(f"Error: {said}", err=True)
+    said = f"Forgotten in {_counted(windows, 'window')}"
+    amiss = [
+        _unseen(missed) if missed else "",
+        f"{_counted(stopped, 'job')} could not be gone through to the end" if stopped else "",
+        f"{_counted(left, 'window')} may have it still" if left else "",
+    ]
+    if any(amiss):
+        why = ", ".join(filter(None, amiss))
+        click.echo(f"{said}, but not everywhere: {why}. Mend that and say this again.", err=True)
+    else:
+        click.echo(f"{said}; later runs leave it out.", err=True)
+    for problem_said in problems:
+        click.echo(f"Error: {problem_said}", err=True)
     return problems
+
+
+def _unseen(jobs: int) -> str:
+    return f"{_counted(jobs, 'job')} {'was' if jobs == 1 else 'were'} not looked through"
 
 
 def subjects_from(said: Mapping[str, Iterable[str]], files: Mapping[Kind, Iterable[Path]]) -> list[Subject]:
@@ -88,14 +129,29 @@ def subjects_from(said: Mapping[str, Iterable[str]], files: Mapping[Kind, Iterab
     """
     found = [Subject("author", name) for name in said["authors"]]
     found += [Subject("post", name) for name in said["posts"]]
+    if empty := [one.kind for one in found if not _names(one)]:
+        raise click.UsageError(f"--{empty[0]} is empty, and would name nobody: say whom or what to forget")
     for kind, path in ((kind, path) for kind, paths in files.items() for path in paths):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            name = _id_of(line, path, number)
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            try:
+                name = _id_of(line.decode("utf-8-sig"), path, number)
+            except UnicodeDecodeError:
+                raise click.ClickException(
+                    f"{path}:{number}: this is no UTF-8 text: save the file as UTF-8, an id a line"
+                ) from None
             if name:
                 found.append(Subject(kind, name))
+                if not _names(found[-1]):
+                    raise click.ClickException(f"{path}:{number}: this names nobody")
     if not found:
         raise click.UsageError("say whom or what: --author NAME, --post ID, --authors FILE or --posts FILE")
     return list(dict.fromkeys(found))
+
+
+def _names(subject: Subject) -> bool:
+    """Whether there is anything in a name."""
+    name = subject.value.strip()
+    return bool(name.removeprefix("@") if subject.kind == "author" else name)
 
 
 def _id_of(line: str, path: Path, number: int) -> str:
@@ -104,7 +160,7 @@ def _id_of(line: str, path: Path, number: int) -> str:
         return line
     try:
         name = json.loads(line).get("id")
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise click.ClickException(f"{path}:{number}: this is no whole JSON ({problem})") from None
     if not isinstance(name, str | int) or isinstance(name, bool):
         raise click.ClickException(f"{path}:{number}: this has no id, which says what to forget")
@@ -119,8 +175,14 @@ def _agreed(*, yes: bool) -> bool:
     return click.confirm("Forget them for good?", err=True)
 
 
-def _window(trace: Trace) -> str:
-    return trace.folder.rpartition("/")[2].replace("_", " to ")
+def _window(trace: Trace, job: Job) -> str:
+    """The window of a trace by the clocks of its job."""
+    name, _, variant = trace.folder.rpartition("/")[2].partition("~")
+    try:
+        when = day(Window.parse(name), zone(job.schedule.timezone))
+    except ValueError:  # a folder that somebody else has put there
+        return trace.folder
+    return f"{when} {variant}" if variant else when
 
 
 def _counted(number: int, thing: str) -> str:

@@ -52,9 +52,7 @@ def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[s
     Raises click.ClickException.
     """
     if not names:
-        if not pipelines.is_dir():
-            raise click.ClickException("there is no folder pipelines here or above")
-        reading = read_jobs(pipelines)
+        reading = every_job(pipelines)
         return list(reading.jobs), left_out(reading)
     found = []
     for name in names:
@@ -66,6 +64,13 @@ def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[s
             raise click.ClickException(f"{name} has problems, which `trawl check` shows")
         found.append(job)
     return found, []
+
+
+def every_job(pipelines: Path) -> Reading:
+    """All jobs of a project, and what is wrong with the rest; raises click.ClickException."""
+    if not pipelines.is_dir():
+        raise click.ClickException("there is no folder pipelines here or above")
+    return read_jobs(pipelines)
 
 
 def left_out(reading: Reading) -> list[str]:

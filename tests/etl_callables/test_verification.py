@@ -391,7 +391,7 @@ def test_a_repaired_variant_asks_for_what_its_run_was_asked_for(ours: Job) -> No
 @pytest.mark.parametrize(
     ("harm", "note"),
     [
-        (put_another_beside_it, "nobody knows whose it is"),
+        (put_another_beside_it, "somebody may need it"),
         (lose_a_page, "only fetching it again"),
         (damage_the_manifest, "run that window again"),
         (lose_the_manifest, "clear the run in Airflow"),

@@ -18,7 +18,6 @@ from trawl.cli import trawl
 
 JOB = 'source: archive\nbucket: {bucket}\nkey: "{{job}}/{{date}}.csv"\noptions: {{files: posts.jsonl}}\n'
 DAY = Window(datetime(2021, 7, 5, tzinfo=UTC), datetime(2021, 7, 6, tzinfo=UTC))
-WINDOW = "20210705T000000Z to 20210706T000000Z"
 
 
 @pytest.fixture
@@ -45,7 +44,10 @@ def ids(project: Path, name: str) -> list[str]:
 
 def test_somebody_is_taken_out_of_every_job(project: Path) -> None:
     result = run("--author", "ada_l", "--yes")
-    assert (result.exit_code, result.stdout) == (0, f"{WINDOW} of one: 2 posts\n{WINDOW} of two: 2 posts\n")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "2021-07-05 of one: 2 posts\n2021-07-05 of two: 2 posts\n",
+    )
     assert result.stderr == "4 posts in 2 windows.\nForgotten in 2 windows; later runs leave it out.\n"
     assert ids(project, "one") == ids(project, "two") == ["102", "104"]
 
@@ -95,6 +97,11 @@ def test_a_bucket_that_cannot_be_reached_is_named_and_keeps_no_other(project: Pa
     result = run("--author", "ada_l", "--yes")
     assert result.exit_code == 1
     assert "Error: pipelines/broken.yaml: " in result.stderr
+    assert "4 posts in 2 windows; 1 job was not looked through.\n" in result.stderr
+    assert (
+        "Forgotten in 2 windows, but not everywhere: 1 job was not looked through."
+        " Mend that and say this again.\n"
+    ) in result.stderr
     assert ids(project, "one") == ["102", "104"]
 
 
@@ -104,6 +111,7 @@ def test_records_of_a_job_that_is_gone_are_named(project: Path) -> None:
     result = run("--author", "ada_l", "--yes")
     assert result.exit_code == 1
     assert "has records of jobs that are not here (two), which were not looked through" in result.stderr
+    assert "but not everywhere: 1 job was not looked through." in result.stderr
     assert ids(project, "one") == ["102", "104"]
 
 
@@ -112,7 +120,87 @@ def test_somebody_is_not_said_to_be_forgotten_where_a_file_has_problems(project:
     result = run("--author", "ada_l", "--yes")
     assert result.exit_code == 1
     assert "Error: pipelines/two.yaml has problems, which `trawl check` shows" in result.stderr
+    assert "but not everywhere: 1 job was not looked through." in result.stderr
+    assert "not here" not in result.stderr
     assert ids(project, "one") == ["102", "104"]
+
+
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        (("--author", ""), "author"),
+        (("--author", " "), "author"),
+        (("--author", "@"), "author"),
+        (("--post", ""), "post"),
+        (("--author", "ada_l", "--post", " "), "post"),
+    ],
+)
+def test_an_empty_name_is_refused(project: Path, said: tuple[str, ...], option: str) -> None:
+    result = run(*said, "--yes")
+    assert (result.exit_code, f"--{option} is empty" in result.stderr) == (2, True)
+    assert not list((project / "bucket").rglob("forgotten.json"))
+
+
+def test_a_line_of_a_file_that_is_no_utf_8_is_named(project: Path) -> None:
+    (project / "people.txt").write_bytes("somebody\r\nJosé\r\n".encode("latin-1"))
+    result = run("--authors", "people.txt", "--yes")
+    assert (result.exit_code, "people.txt:2: this is no UTF-8 text" in result.stderr) == (1, True)
+    assert not list((project / "bucket").rglob("forgotten.json"))
+
+
+def test_a_file_as_windows_writes_it_is_read(project: Path) -> None:
+    """With a mark before the first name, and two signs at the end of each line."""
+    (project / "people.txt").write_bytes("\ufeffada_l\r\n".encode())
+    assert run("--authors", "people.txt", "--yes").exit_code == 0
+    assert ids(project, "one") == ["102", "104"]
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["https://twitter.com/Ada_L", "Ada Lovelace"])
+def test_who_is_not_found_is_told_by_what_people_are_known(name: str) -> None:
+    result = run("--author", name, "--yes")
+    assert result.exit_code == 0
+    assert (
+        "0 posts in 0 windows.\nAuthors are known by their handle or id, as in the columns author and"
+        " author_id; posts by their id.\n"
+    ) in result.stderr
+    assert "columns" not in run("--author", "ada_l", "--yes").stderr
+
+
+def test_a_bucket_to_which_a_job_has_written_nothing_is_told(project: Path) -> None:
+    """It may have been another one before."""
+    (project / "pipelines" / "two.yaml").write_text(JOB.format(bucket="./other"))
+    for _ in range(2):
+        result = run("--author", "ada_l", "two", "--yes")
+        assert f"two has written nothing to {(project / 'other').as_uri()}.\n" in result.stderr
+    assert "has written nothing" not in run("--author", "ada_l", "one", "--yes").stderr
+
+
+def test_days_are_those_of_the_jobs_zone(project: Path) -> None:
+    (project / "pipelines" / "one.yaml").write_text(JOB.format(bucket="./bucket") + "timezone: Asia/Tokyo\n")
+    assert run("--author", "ada_l", "one", "--yes").stdout == (
+        "2021-07-05 09:00 to 2021-07-06 09:00 of one: 2 posts\n"
+    )
+
+
+def test_a_window_that_is_not_rid_of_somebody_is_not_said_to_be(project: Path) -> None:
+    text = JOB.format(bucket="./bucket") + "keep_raw: false\ncolumns: [text]\n"
+    (project / "pipelines" / "three.yaml").write_text(text)
+    (job,) = (job for job in read_jobs(Path("pipelines")).jobs if job.id == "three")
+    load(job, DAY, Run(), transform(job, DAY, Run(), extract(job, DAY, Run())))
+    result = run("--author", "ada_l", "--yes")
+    assert result.exit_code == 1
+    assert "Forgotten in 2 windows, but not everywhere: 1 window may have it still." in result.stderr
+    assert "Error: pipelines/three.yaml: " in result.stderr
+
+
+def test_what_an_earlier_key_gave_goes_too(project: Path) -> None:
+    one = project / "pipelines" / "one.yaml"
+    one.write_text(one.read_text().replace("{date}.csv", "all/{date}.csv"))
+    assert run("--author", "ada_l", "one", "--yes").exit_code == 0
+    assert not (project / "bucket" / "one" / "2021-07-05.csv").exists()
+    rows = read_posts((project / "bucket" / "one" / "all" / "2021-07-05.csv").as_uri()).to_pylist()
+    assert [row["id"] for row in rows] == ["102", "104"]
 
 
 def test_somebody_who_is_nowhere_yet_is_kept_out_of_later_runs(project: Path) -> None:
