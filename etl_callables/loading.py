@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from etl_callables import raw
@@ -16,6 +17,7 @@ from etl_callables.announcement import announcement
 from etl_callables.errors import Outdone, RetryLater, Stop
 from etl_callables.manifest import (
     Counts,
+    Durations,
     Left,
     Manifest,
     Object,
@@ -55,6 +57,7 @@ def load(
     it is there unchanged, for whoever has read it and knows better. Raises RetryLater, and Stop, also for
     posts that are not as the job expects.
     """
+    began = run.now()
     store = open_store(job, run)
     place = place_for(job, window, run, store)
     folder = prefix(job, window, run)
@@ -80,6 +83,7 @@ def load(
             run,
             staged,
             done,
+            began=began,
             attempt=attempt,
             url=store.url(key),
             key=key,
@@ -179,6 +183,7 @@ def _manifest(
     staged: Staged,
     done: raw.Done,
     *,
+    began: datetime,
     attempt: str,
     url: str,
     key: str,
@@ -234,12 +239,22 @@ def _manifest(
         replaced=replaced,
         started=done.started,
         finished=finished,
+        durations=Durations(
+            extract=_seconds(done.started, done.finished),
+            transform=_seconds(staged.started, staged.finished),
+            load=_seconds(began, finished),
+        ),
         cost=done.cost,
         privacy=staged.privacy,
         quality=quality,
         table=table,
         left=left,
     )
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    """How long something took, to the millisecond; nothing where the clock was set back."""
+    return round(max(0.0, (end - start).total_seconds()), 3)
 
 
 def _reject(store: Store, folder: str, old: str, staged: Staged, described: Callable[..., Manifest]) -> Stop:

@@ -136,6 +136,14 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     silent: int
 
 
+class Durations(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds that each step of a run took, without what lay between them."""
+
+    extract: float
+    transform: float
+    load: float
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One run over one window. Times are aware UTC; `window` is [start, end) as in `Window.__str__`.
 
@@ -146,7 +154,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     with what is expected, None where nothing is. `attempt` names the execution of transform that made
     the object. `expired` is when the object was deleted for its age, None while it is there. `table` is the
     table that shows it, None where the object is all there is. `left` is what earlier runs wrote of this
-    window under other keys, and what was there still when this was written.
+    window under other keys, and what was there still when this was written. `started` is when its pages
+    began to be fetched, `finished` when it was written, however long the run lay still between them;
+    `durations` is what its steps took, None where an earlier Trawl did not say.
     """
 
     job: str
@@ -182,6 +192,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     expired: datetime | None = None
     table: Table | None = None
     left: tuple[Left, ...] = ()
+    durations: Durations | None = None
     trawl: str = msgspec.field(default_factory=lambda: version_of("trawl"))
     version: int = VERSION
 

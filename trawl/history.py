@@ -129,7 +129,7 @@ def _cells(line: Line, place: tzinfo) -> _Cells:
         f"{name} {line.variant}" if line.variant else name,
         f"{line.counts.kept:,}",
         dollars(line.cost.usd) if line.cost else "-",
-        took(line.finished - line.started),
+        took(_lasted(line)),
         f"expired on {line.expired.astimezone(place):%Y-%m-%d}" if line.expired else "",
         _alarm(line),
     )
@@ -209,6 +209,14 @@ def day(window: Window, place: tzinfo) -> str:
     return f"{start:%Y-%m-%d}" if days == 1 else f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
 
 
+def _lasted(manifest: Manifest) -> timedelta:
+    """How long the steps of a run took; from its beginning to its end where nobody said."""
+    steps = manifest.durations
+    if steps is None:
+        return manifest.finished - manifest.started
+    return timedelta(seconds=steps.extract + steps.transform + steps.load)
+
+
 def took(span_of_time: timedelta) -> str:
     """A duration as people say it: `4.2 s`, `3 min 20 s`, `1 h 05 min`."""
     seconds = span_of_time.total_seconds()
@@ -243,7 +251,7 @@ def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
             "rejected": is_rejected(line),
             "breaches": list(line.quality.breaches) if line.quality else [],
             "cost": line.cost.usd if line.cost else None,
-            "seconds": round((line.finished - line.started).total_seconds(), 3),
+            "seconds": round(_lasted(line).total_seconds(), 3),
             "object": line.object.url,
             "expired": line.expired.isoformat() if line.expired else None,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import random
@@ -22,7 +23,15 @@ import etl_callables
 from etl_callables import raw
 from etl_callables.errors import Overtaken, Stop
 from etl_callables.loading import load
-from etl_callables.manifest import Manifest, encode, json_schema, list_manifests, manifest_key, read_manifest
+from etl_callables.manifest import (
+    Durations,
+    Manifest,
+    encode,
+    json_schema,
+    list_manifests,
+    manifest_key,
+    read_manifest,
+)
 from etl_callables.raw import read_done
 from etl_callables.restoration import restore
 from etl_callables.run import Run, object_key, prefix
@@ -34,6 +43,7 @@ from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
 
 ROOT = Path(__file__).parents[2]
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def staged(job: Job, numbers: range, run: Any = None, **done: Any) -> dict[str, Any]:
@@ -104,6 +114,21 @@ def test_the_manifest_follows_its_published_schema(tmp_path: Path) -> None:
         jsonschema.validate(value, schema, format_checker=jsonschema.FormatChecker())
         assert text == json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         assert set(value) == set(schema["properties"]) == set(schema["required"])
+
+
+def test_what_lies_between_the_steps_of_a_run_is_no_time_that_they_took(tmp_path: Path) -> None:
+    """Where posts were rejected and taken a day later, or the object made again by a repair."""
+    ours = job(tmp_path)
+    seconds = itertools.count()
+    hour, day = (
+        a_run(now=lambda ago=ago: NEXT_DAY + ago + timedelta(seconds=next(seconds))) for ago in (HOUR, DAY)
+    )
+    end = NEXT_DAY + timedelta(seconds=4.5)
+    found = extracted(ours, a_run(), [tweets(range(1, 4))], started=NEXT_DAY, finished=end)
+    load(ours, WINDOW, day, transform(ours, WINDOW, hour, found))
+    manifest = agrees(open_store(ours, a_run()), ours)
+    assert manifest.durations == Durations(extract=4.5, transform=1.0, load=1.0)
+    assert (manifest.started, manifest.finished - manifest.started > DAY) == (NEXT_DAY, True)
 
 
 def test_no_posts_are_an_object_and_a_manifest(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_callables.cost import Cost
-from etl_callables.manifest import Counts, Manifest, Object, Quality, Raw, write_manifest
+from etl_callables.manifest import Counts, Durations, Manifest, Object, Quality, Raw, write_manifest
 from etl_callables.run import STATE
 from etl_callables.store_local import LocalStore
 from schemas.schedule import Schedule
@@ -184,6 +184,13 @@ def test_a_window_is_said_as_short_as_can_be(start: datetime, end: datetime, pla
 )
 def test_durations_are_said_as_people_do(seconds: float, words: str) -> None:
     assert took(timedelta(seconds=seconds)) == words
+
+
+def test_a_run_took_what_its_steps_took_however_long_it_waited_between_them() -> None:
+    steps = Durations(extract=1.0, transform=0.5, load=0.25)
+    lines = lines_of(job(), [manifest(utc(2021, 7, 5), 9, finished=utc(2021, 7, 9), durations=steps)])
+    assert "      9     -  1.8 s" in sheet(job(), lines, "s3://b")
+    assert json.loads(as_json(lines))[0]["seconds"] == 1.75
 
 
 def test_tools_get_the_same() -> None:
