@@ -11,6 +11,30 @@ from schemas.words import nearest, short
 
 SCHEMA: Final = Path(__file__).resolve().parent.parent / "schemas" / "scrape_job.schema.json"
 
+DEFAULTS: Final = """\
+## defaults.yaml
+
+What several jobs have in common is written once, in a file `defaults.yaml` in their folder. It reaches every
+job of that folder and of the folders below it; one in `pipelines/` itself reaches all:
+
+```yaml
+# pipelines/team/defaults.yaml
+owner: analytics
+timezone: Europe/Berlin
+bucket: s3://analytics-posts
+key: "{job}/{date}.csv"
+date_range: {since: 2021-07-05}
+```
+
+- It may hold every field of a job, and needs none. It is no job itself, so nothing runs by it.
+- The nearest wins: what the job says, then the defaults in its own folder, then those in the folder above.
+- Mappings, such as `options` and `date_range`, are put together name by name. Anything else is replaced,
+  and so are whole lists.
+- `trawl show JOB` says for each value which line of which file it is from, and `trawl plan` which jobs a change
+  touches.
+- While one has problems, none of the jobs that it reaches is scheduled. `trawl check` shows them in it.
+"""
+
 
 def reference() -> str:
     """The whole reference as a Markdown page."""
@@ -19,7 +43,7 @@ def reference() -> str:
 
 
 def section(name: str) -> str:
-    """The part on a field (`limit`, `options.files`) or on a source (`twitter`), as Markdown.
+    """The part on a field (`limit`, `options.files`), on a source (`twitter`) or on `defaults`, as Markdown.
 
     An option that several sources have is told for each. LookupError, with a sentence, for what is neither.
     """
@@ -66,6 +90,8 @@ def _page(schema: Mapping[str, Any]) -> Iterator[str]:
     for name, field in schema["properties"].items():
         required = "yes" if name in schema["required"] else ""
         yield f"| [`{name}`](#{name}) | {field['title']} | {required} |"
+    yield ""
+    yield from DEFAULTS.splitlines()
     for name, field in schema["properties"].items():
         yield ""
         yield from _section(name, field, schema, "##")

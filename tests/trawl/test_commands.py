@@ -229,6 +229,15 @@ def test_a_pipe_that_closes_early_is_no_defect(project: Path, arguments: str) ->
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["defaults", "defaults.yaml"])
+def test_docs_say_what_defaults_are(project: Path, name: str) -> None:
+    result = run("docs", name)
+    assert result.exit_code == 0, project
+    assert result.stdout.startswith("## defaults.yaml\n")
+    assert result.stdout.count("\n## ") == 0
+    assert "The nearest wins" in result.stdout
+
+
 def test_docs_are_the_reference(project: Path) -> None:
     assert run("docs").stdout == reference(), project
 

@@ -29,7 +29,7 @@ from trawl.cli.group import example, trawl
 def docs(name: str) -> None:
     """Print the job reference, or the part of it on one field or source, as Markdown.
 
-    NAME is a field (limit, options.files) or a source (twitter).
+    NAME is a field (limit, options.files), a source (twitter), or defaults: what jobs of a folder share.
     """
     from trawl.reference import reference, section
 

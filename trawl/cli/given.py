@@ -36,11 +36,11 @@ def shell_sources(context: click.Context, parameter: click.Parameter, incomplete
 
 
 def shell_fields(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Names of fields and sources that begin like what is typed."""
+    """Names of parts of the reference that begin like what is typed."""
     del context, parameter
     from schemas.shape import schema
 
-    names = [*schema()["properties"], *_enum("source")]
+    names = [*schema()["properties"], *_enum("source"), "defaults"]
     return [name for name in names if name.startswith(incomplete)]
 
 
