@@ -10,7 +10,9 @@ from typing import Final
 from etl_callables.run import STATE
 from etl_callables.sources.facts import facts_of
 from schemas.collisions import target
+from schemas.counting import fires_between
 from schemas.job import Job
+from schemas.schedule import window_before
 from schemas.window import Window
 from schemas.zone import zone
 from trawl.coming import first_window, last_end
@@ -218,6 +220,8 @@ def _dates(change: Change, before: Job, after: Job, now: datetime) -> Iterator[R
         yield Remark("gap", f"{text} ({after.schedule.timezone})")
     if new and after.backfill:
         return
+    if first is not None and (late := _late(after, first, now)) > 1:
+        yield Remark("catches-up", f"{late:,} runs start at once, of what no run has taken so far")
     earlier, since = before.date_range.since, after.date_range.since
     if earlier is not None and (since is None or since < earlier):
         yield Remark(
@@ -226,6 +230,13 @@ def _dates(change: Change, before: Job, after: Job, now: datetime) -> Iterator[R
     if after.backfill and not before.backfill:
         text = "backfill acts when a job first appears: the past runs of this one are not made by themselves"
         yield Remark("late-backfill", text)
+
+
+def _late(job: Job, first: Window, now: datetime) -> int:
+    """How many windows of a job, from its first to come on, are over already."""
+    end = window_before(job.schedule, now).end
+    until = job.date_range.until or end
+    return fires_between(job.schedule.cron or "", job.schedule.timezone, first.start, min(end, until))
 
 
 def _gap(before: Job, after: Job, last: datetime, first: Window) -> Window | None:
