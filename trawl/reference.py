@@ -30,8 +30,8 @@ date_range: {since: 2021-07-05}
 - The nearest wins: what the job says, then the defaults in its own folder, then those in the folder above.
 - Mappings, such as `options` and `date_range`, are put together name by name. Anything else is replaced,
   and so are whole lists.
-- `trawl show JOB` says for each value which line of which file it is from, and `trawl plan` which jobs a change
-  touches.
+- `trawl show JOB` says for each value which line of which file it is from, and `trawl plan` which jobs a
+  change touches.
 - While one has problems, none of the jobs that it reaches is scheduled. `trawl check` shows them in it.
 """
 
