@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -49,3 +50,28 @@ class Skipped(NamedTuple):
 
     reason: str
     detail: str
+
+
+_UNDERSTOOD: Final = frozenset(
+    {
+        "compliance",
+        "no-match",
+        "no-post",
+        "not-a-post",
+        "not-a-tweet",
+        "promoted",
+        "repost",
+        "unavailable",
+        "x-error",
+    }
+)
+"""Reasons that say what an item is, so that it was read; all others say that it could not be."""
+
+
+def unreadable(fetched: int, skipped: Mapping[str, int]) -> str:
+    """That not one of the items that came could be read, as a sentence's beginning; empty where one was."""
+    if not fetched or sum(count for reason, count in skipped.items() if reason not in _UNDERSTOOD) != fetched:
+        return ""
+    items = "the only item could not" if fetched == 1 else f"nothing of {fetched:,} items could"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+    return f"{items} be read ({reasons})"

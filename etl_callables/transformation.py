@@ -18,7 +18,7 @@ from etl_callables.ahead import ahead
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.formats import write_file
 from etl_callables.manifest import Applied, Measured
-from etl_callables.post import Post, Skipped
+from etl_callables.post import Post, Skipped, unreadable
 from etl_callables.privacy import Privacy, privacy
 from etl_callables.quality import Measure
 from etl_callables.run import Run, file_name, has_table, object_key, prefix
@@ -92,6 +92,10 @@ def transform(
 
     Returns `{"staged": key of staged.json, "posts": how many it has, "raw": as given}`. Needs no network but
     the bucket; posts beyond `run_bytes` are sorted on disk. Raises RetryLater and Stop.
+
+    Where items came and not one could be read, that is a warning and no failure: one odd item may be all
+    that a small window has, and nothing that a person could correct in the job would let it pass. A job
+    that must have posts says so with `quality`, and fails.
     """
     started = run.now()
     store = open_store(job, run)
@@ -147,6 +151,9 @@ def transform(
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
+    if said := unreadable(staged.fetched, staged.skipped):
+        where = f"; what came is in {store.url(extracted['raw'].rpartition('/')[0])}/" if job.keep_raw else ""
+        run.log.warning("The source may have changed, or be no such thing: %s%s.", said, where)
     return {"staged": f"{folder}/staged.json", "posts": staged.kept, "raw": staged.raw}
 
 

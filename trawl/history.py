@@ -14,6 +14,7 @@ import click
 
 from etl_callables.cost import dollars, total
 from etl_callables.manifest import Manifest, is_rejected
+from etl_callables.post import unreadable
 from schemas.counting import fires_between
 from schemas.job import Job
 from schemas.window import Window
@@ -136,10 +137,11 @@ def _cells(line: Line, place: tzinfo) -> _Cells:
 
 
 def _alarm(manifest: Manifest) -> str:
-    """Why a run ended early, and what is not as its job expects."""
+    """Why a run ended early, that nothing could be read, and what is not as its job expects."""
     breaches = manifest.quality.breaches if manifest.quality else ()
     said = ["rejected"] if is_rejected(manifest) else []
     said += [f"truncated: {printable(manifest.truncated)}"] if manifest.truncated else []
+    said += filter(None, [unreadable(manifest.counts.fetched, manifest.counts.skipped)])
     return "; ".join([*said, *map(printable, breaches)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from etl_callables import sources
 from etl_callables.errors import Stop
 from etl_callables.formats import FORMATS
-from etl_callables.post import FIELDS, Post, Skipped
+from etl_callables.post import FIELDS, Post, Skipped, unreadable
 from etl_callables.reader import read_posts
 from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.sources import archive, snscrape_columns, snscrape_items
@@ -53,6 +54,33 @@ def transformed(
     rows = read_posts(store.url(staged.key)).to_pylist()
     assert len(rows) == staged.kept
     return staged, rows
+
+
+def test_a_source_of_which_nothing_can_be_read_is_a_warning_that_says_where_its_pages_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An archive that is none, or a service that answers in another shape; the run goes on."""
+    staged, _ = transformed(job(tmp_path), [[b"# Read", b"me"], [b"{}"]])
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    pages = open_store(job(tmp_path), a_run()).url(staged.raw).removesuffix("done.json")
+    assert warning.getMessage() == (
+        "The source may have changed, or be no such thing: nothing of 3 items could be read"
+        f" (2 broken-json, 1 unknown-shape); what came is in {pages}."
+    )
+
+
+@pytest.mark.parametrize("bodies", [[], [b"{", tweet(1)], [b"{", tweet(1, NEXT_DAY)]])
+def test_where_nothing_came_or_one_item_was_read_nobody_is_warned(
+    tmp_path: Path, bodies: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    transformed(job(tmp_path), [bodies])
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_items_that_are_known_to_be_no_posts_were_read() -> None:
+    """As the only one of a window, which was deleted since."""
+    assert unreadable(1, {"unavailable": 1}) == unreadable(2, {"promoted": 1, "unreadable": 1}) == ""
+    assert unreadable(1, {"unreadable": 1}) == "the only item could not be read (1 unreadable)"
 
 
 def test_posts_are_sorted_and_unique_by_platform_and_id(tmp_path: Path) -> None:

@@ -121,6 +121,19 @@ def test_it_writes_the_object_and_says_where(project: Path) -> None:
     assert there.read_bytes() == before
 
 
+def test_an_archive_that_is_none_is_said_to_be_on_the_terminal(project: Path) -> None:
+    """Where there is a bar too, which shows nothing but what a person should know."""
+    file = project / "pipelines" / "examples" / "covid_archive.yaml"
+    file.write_text(file.read_text().replace("covid_archive/posts.jsonl", "covid_archive/README.md"))
+    for said in (
+        invoke("examples.covid_archive", "--start", "2021-07-05").stderr,
+        on_terminal(project, 100, "run", "examples.covid_archive", "--start", "2021-07-05"),
+    ):
+        assert "The source may have changed, or be no such thing: nothing of " in said
+        assert "could be read" in said
+        assert "/raw/" in said
+
+
 def test_a_window_of_ones_own_leaves_the_jobs_objects_alone(project: Path) -> None:
     result = invoke("examples.covid_archive", "--start", "2021-07-05", "--end", "2021-07-08")
     assert result.exit_code == 0

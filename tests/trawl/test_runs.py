@@ -193,6 +193,13 @@ def test_a_run_took_what_its_steps_took_however_long_it_waited_between_them() ->
     assert json.loads(as_json(lines))[0]["seconds"] == 1.75
 
 
+def test_a_run_that_could_read_nothing_is_to_be_looked_at() -> None:
+    skipped = {"broken-json": 7, "unknown-shape": 1}
+    counts = msgspec.structs.replace(manifest(utc(2021, 7, 5), 0).counts, fetched=8, skipped=skipped)
+    text = sheet(job(), [manifest(utc(2021, 7, 5), 0, counts=counts)], "s3://b")
+    assert "\x1b[33mnothing of 8 items could be read (7 broken-json, 1 unknown-shape)" in text
+
+
 def test_tools_get_the_same() -> None:
     found = json.loads(as_json(lines_of(job(), BUSY)))
     assert [line.get("missing") for line in found] == [None, None, 2, None, None, None]
