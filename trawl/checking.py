@@ -21,6 +21,8 @@ from trawl.secrets import Secret, credentials, guarded, secrets_in
 if TYPE_CHECKING:
     from trawl.mending import Fix
 
+_DEFAULTS: Final = frozenset(f"{DEFAULTS}{suffix}" for suffix in SUFFIXES)
+
 
 def check_paths(paths: Iterable[Path]) -> Reading:
     """What there is in the files and folders, each file once; paths as seen from here.
@@ -38,7 +40,7 @@ def check_paths(paths: Iterable[Path]) -> Reading:
             place = place.parent  # defaults are right or wrong together with the jobs they reach
         pipelines = _pipelines_of(place)
         (whole if place.is_dir() else single).setdefault(pipelines, []).append(place)
-    readings = [_part(read_jobs(pipelines), pipelines, places) for pipelines, places in whole.items()]
+    readings = [_part(_all_of(pipelines), pipelines, places) for pipelines, places in whole.items()]
     for pipelines, files in single.items():
         rest = [
             file
@@ -52,6 +54,21 @@ def check_paths(paths: Iterable[Path]) -> Reading:
         problems=tuple(sorted({problem for reading in readings for problem in reading.problems})),
         files=sum(reading.files for reading in readings),
     )
+
+
+def _all_of(pipelines: Path) -> Reading:
+    """As `read_jobs`, with the texts of defaults that reach no job yet: git would have them too."""
+    reading = read_jobs(pipelines)
+    texts = dict(reading.texts)
+    for folder, inner, files in os.walk(pipelines):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in files:
+            if name in _DEFAULTS:
+                path = Path(folder, name)
+                file = str(path.relative_to(pipelines.parent))
+                if file not in texts:
+                    texts[file] = _text(path)
+    return replace(reading, texts=texts)
 
 
 def _pipelines_of(place: Path) -> Path:

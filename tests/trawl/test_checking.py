@@ -206,6 +206,9 @@ def test_a_credential_in_defaults_or_in_a_file_with_other_problems_is_one_too(pr
         "pipelines/team/defaults.yaml:1:15:",
     ]
     assert "team/defaults.yaml:1:15" in check("pipelines/team/a.yaml").stdout
+    (project / "pipelines" / "team" / "a.yaml").unlink()
+    assert "team/defaults.yaml:1:15" in check().stdout  # before there is a job that it reaches
+    assert "team/defaults.yaml:1:15" in check("pipelines/team/defaults.yaml").stdout
     assert "b.yaml" not in check("pipelines/team").stdout
 
 
