@@ -18,12 +18,21 @@ from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
 from etl_callables.formats import read_file, write_file
 from etl_callables.loading import load
-from etl_callables.manifest import Left, Manifest, is_there, named_elsewhere, read_manifest, write_manifest
+from etl_callables.manifest import (
+    Left,
+    Manifest,
+    Object,
+    is_there,
+    may_be_there,
+    named_elsewhere,
+    read_manifest,
+    write_manifest,
+)
 from etl_callables.post import Post
 from etl_callables.privacy import pseudonyms_of
 from etl_callables.publishing import forget_history, withdraw
 from etl_callables.restoration import as_it_was
-from etl_callables.run import REJECTED, STATE, Run
+from etl_callables.run import REJECTED, STATE, Run, object_key
 from etl_callables.scratch import scratch
 from etl_callables.sources import PLATFORMS, source_for
 from etl_callables.store import Store
@@ -38,10 +47,14 @@ _DEPTH: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Where something to be forgotten is: a window's folder, and how many posts of it."""
+    """Where something to be forgotten is: a window's folder, and how many posts of it.
+
+    `earlier` are the addresses of objects of that window under earlier keys, which go whole.
+    """
 
     folder: str
     posts: int
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +79,12 @@ class Erasure:
         """Where the subjects are in what the job has written, pages and objects; nothing is changed."""
         forgotten = self._noted()
         found = []
+        named = named_elsewhere(self.store, self.job.id)
         for folder in self._folders():
             posts = self._posts_in(folder, forgotten)
             if posts or folder in forgotten.pending:
-                found.append(Trace(folder, posts))
+                going = (thing for thing in self._earlier(folder) if not named(thing.key, folder))
+                found.append(Trace(folder, posts, tuple(self.store.url(thing.key) for thing in going)))
         return found
 
     def has_written(self) -> bool:
@@ -137,6 +152,17 @@ class Erasure:
             count = min(1, table.num_rows) if mask is None else sum(mask)
         lefts = () if count or manifest is None else manifest.left
         return count or max((self._posts_left(manifest, left) for left in lefts if manifest), default=0)
+
+    def _earlier(self, folder: str) -> list[Object]:
+        """What earlier keys gave of a window, the object of its manifest too if today's key is another."""
+        manifest = read_manifest(self.store, folder)
+        if manifest is None:
+            return []
+        earlier = [left.object for left in manifest.left]
+        there = manifest.object.key if manifest.table is None else manifest.table.key
+        if manifest.expired is None and there != object_key(*self._of(manifest)):
+            earlier.append(manifest.object)
+        return [thing for thing in earlier if may_be_there(self.store, thing)]
 
     def _posts_left(self, manifest: Manifest, left: Left) -> int:
         """The same of an object of an earlier key; what does not tell, or cannot be read, counts as one."""

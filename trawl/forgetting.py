@@ -50,6 +50,8 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
             click.echo(f"{job.id} has written nothing to {place_of(job.bucket, job.root)}.", err=True)
         for trace in traces:
             click.echo(f"{_window(trace, job)} of {job.id}: {_counted(trace.posts, 'post')}")
+            for url in trace.earlier:
+                click.echo(f"  {url}, which an earlier key gave, is deleted whole")
     known = {job.id for job in jobs} | {job_id_of(one.path, str(here))[0] for one in reading.problems}
     gone = {} if names else _left_behind([erasure for erasure, _ in found], known)
     problems += [

@@ -303,6 +303,8 @@ def test_what_earlier_keys_gave_goes_where_the_window_was_run_again_since(tmp_pa
     jobs = (first, moved(first), today)
     keys = [written(one, at(minute)).object.key for minute, one in enumerate(jobs)]
     assert [left.object.key for left in manifest_of(today).left] == keys[:2]
+    store = open_store(today, a_run())
+    assert [trace.earlier for trace in erasing(today).traces()] == [tuple(map(store.url, keys[:2]))]
     assert forget(today) == []
     assert [(tmp_path / key).exists() for key in keys] == [False, False, True]
     assert manifest_of(today).left == ()
@@ -354,6 +356,7 @@ def test_what_another_job_writes_under_an_earlier_key_stays_even_with_the_same_b
     assert written(other).object.sha256 == old.object.sha256
     today = moved(before)
     written(today, at(1))
+    assert [trace.earlier for trace in erasing(today).traces()] == [()]
     assert forget(today) == []
     assert len(texts(other)) == 4
     assert verify(open_store(other, a_run()), NEXT_DAY, {other.id: other}).findings == ()

@@ -197,8 +197,13 @@ def test_a_window_that_is_not_rid_of_somebody_is_not_said_to_be(project: Path) -
 def test_what_an_earlier_key_gave_goes_too(project: Path) -> None:
     one = project / "pipelines" / "one.yaml"
     one.write_text(one.read_text().replace("{date}.csv", "all/{date}.csv"))
-    assert run("--author", "ada_l", "one", "--yes").exit_code == 0
-    assert not (project / "bucket" / "one" / "2021-07-05.csv").exists()
+    old = project / "bucket" / "one" / "2021-07-05.csv"
+    result = run("--author", "ada_l", "one", "--yes")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"2021-07-05 of one: 2 posts\n  {old.as_uri()}, which an earlier key gave, is deleted whole\n",
+    )
+    assert not old.exists()
     rows = read_posts((project / "bucket" / "one" / "all" / "2021-07-05.csv").as_uri()).to_pylist()
     assert [row["id"] for row in rows] == ["102", "104"]
 
