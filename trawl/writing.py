@@ -20,6 +20,7 @@ from schemas.schedule import describe, parse_schedule
 from schemas.shape import schema
 from schemas.tree import plain
 from schemas.words import short
+from trawl.secrets import credentials, secrets_in
 
 Said = Mapping[str, Any]
 """Values by field; those of `options` and `date_range` below their names."""
@@ -92,7 +93,7 @@ def problems(path: Path, pipelines: Path, text: str) -> list[Problem]:
         for problem in reading.problems
         if problem.path != file and problem.message == f"{_SAME} {file}"
     )
-    return [*mine, *clashes]
+    return [*mine, *clashes, *credentials(file, secrets_in(text))]
 
 
 def compose(said: Said, path: Path, pipelines: Path) -> str:

@@ -274,3 +274,15 @@ def test_a_word_of_the_command_line_is_what_it_would_be_in_a_file(text: str, val
 )
 def test_only_what_needs_quotes_gets_them(value: object, text: str) -> None:
     assert written(value) == text
+
+
+def test_a_job_with_a_credential_is_not_written(project: Path) -> None:
+    """It would not pass the check; asked again, somebody may say something else."""
+    token = "ghp_" + "a1B2" * 9
+    said = ["team.leak", "--source", "hackernews", "--query", "covid", "--bucket", "s3://my-bucket"]
+    result = new(*said, "--no-ask", "--set", f"owner={token}")
+    assert (result.exit_code, "[credential]" in result.output, token in result.output) == (1, True, False)
+    assert not (project / "pipelines" / "team" / "leak.yaml").exists()
+    asked = new(*said, "--ask", "--set", f"owner={token}", answers="\n\nanalytics\n\n")
+    assert asked.exit_code == 0, asked.output
+    assert read(project, "team/leak.yaml").owner == "analytics"
