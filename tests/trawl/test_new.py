@@ -187,7 +187,7 @@ def test_an_empty_answer_to_what_is_needed_is_asked_again(project: Path) -> None
 
 def test_a_connection_is_asked_for_with_an_example_of_its_source(project: Path) -> None:
     result = new("mine", "--ask", answers="reddit\n\n\n\nreddit_api\nquery\na\ns3://my-bucket\n\n")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, (project, result.output)
     assert "Needed: The Airflow connection with the source's credentials.\n" in result.stderr
     assert "Source connection (such as reddit_api): " in result.stdout
 
