@@ -51,7 +51,11 @@ def clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run)
             store.delete(key for key in pages if key.split("/")[-2] == latest and key not in kept)
             return
         store.delete(rejected)
-        store.delete(key for key in pages if key.split("/")[-2] <= latest and key not in kept)
+        gone = [key for key in pages if key.split("/")[-2] <= latest and key not in kept]
+        if gone:
+            # Somebody may have staged a file since; who does so from here on finds no pages and gives way.
+            kept |= needed(store, [entry.key for entry in store.list(f"{folder}/staged")])
+        store.delete(key for key in gone if key not in kept)
         store.sweep(folder)
         store.sweep_key(manifest.object.key)
         place.tidy(manifest)
