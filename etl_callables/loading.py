@@ -35,7 +35,7 @@ from etl_callables.publishing import place_for
 from etl_callables.quality import Found, assess, rejects
 from etl_callables.run import REJECTED, Run, prefix
 from etl_callables.store import Store, open_store
-from etl_callables.tidying import clean, clean_rejected, rejected_attempt
+from etl_callables.tidying import clean, clean_rejected, rejected_manifest
 from etl_callables.transformation import Staged, read_staged
 from schemas.job import Job
 from schemas.window import Window
@@ -105,6 +105,9 @@ def load(
             manifest = described(before.object.key, before.object.tag, before.table)
         else:
             manifest = described(key, *place.publish(staged, attempt))
+        latest = read_manifest(store, folder)
+        if latest is not None and latest.attempt != attempt:
+            before = latest  # whose run is over now
         write_manifest(store, folder, manifest)
         if place.stands(manifest) and store.read(manifest_key(folder)) == encode(manifest):
             break
@@ -117,7 +120,7 @@ def load(
     else:
         raise RetryLater(busy)
     run.log.info("%s", _summary(manifest, same=same))
-    clean(store, place, folder, manifest, run)
+    clean(store, place, folder, manifest, run, before=before)
     return announcement(manifest, store.url(manifest_key(folder)), unchanged=same)
 
 
@@ -260,7 +263,7 @@ def _seconds(start: datetime, end: datetime) -> float:
 def _reject(store: Store, folder: str, old: str, staged: Staged, described: Callable[..., Manifest]) -> Stop:
     """Keep posts that are not as expected beside their key, and say so; `old` is what is there, if it is."""
     place = f"{folder}/{REJECTED}/{staged.key.rpartition('/')[2]}"
-    earlier = rejected_attempt(store, folder)
+    earlier = rejected_manifest(store, folder)
     manifest = described(place, store.copy(staged.key, place))
     store.write(f"{folder}/{REJECTED}/manifest.json", encode(manifest))
     clean_rejected(store, folder, manifest, earlier)

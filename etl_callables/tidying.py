@@ -24,19 +24,27 @@ _ABANDONED: Final = timedelta(days=1)
 """After this a run that has not written its manifest is over; as in `verification`."""
 
 
-def clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run) -> None:
+_AT_ONCE: Final = timedelta(minutes=1)
+"""Runs that began within this may be in step with the one that cleans, and tidy up after themselves."""
+
+
+def clean(
+    store: Store, place: Place, folder: str, manifest: Manifest, run: Run, *, before: Manifest | None = None
+) -> None:
     """Remove what this run made superfluous, once all is committed: it may fail without harm.
 
     That is its own staged file, that of a rejected run, which is over, others that are a day old (a younger
     one's run may be about to publish it), raw pages of earlier attempts that neither it nor such a run needs,
-    its own where the job keeps none, and what was rejected before. Where another run has published
-    meanwhile, all but its own is that one's to clean.
+    its own where the job keeps none, and what was rejected before. Pages of an attempt of this very minute
+    stay unless it is over, as that of `before`, the manifest that was there, is. Where another run has
+    published meanwhile, all but its own is that one's to clean.
     """
     day_ago = raw.attempt_name(run.now() - _ABANDONED)
     try:
         pages = [entry.key for entry in store.list(f"{folder}/raw")]
         rejected = [entry.key for entry in store.list(f"{folder}/{REJECTED}")]
-        over = {manifest.attempt, rejected_attempt(store, folder) if rejected else ""}
+        refused = rejected_manifest(store, folder) if rejected else None
+        over = {one.attempt for one in (manifest, refused) if one}
         staged = [entry.key for entry in store.list(f"{folder}/staged")]
         old = [key for key in staged if (attempt := key.split("/")[-2]) in over or attempt < day_ago]
         _unstage(store, old)
@@ -51,7 +59,14 @@ def clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run)
             store.delete(key for key in pages if key.split("/")[-2] == latest and key not in kept)
             return
         store.delete(rejected)
-        gone = [key for key in pages if key.split("/")[-2] <= latest and key not in kept]
+        ended = {one.raw.done.split("/")[-2] for one in (manifest, refused, before) if one}
+        first = raw.attempt_name(run.now() - _AT_ONCE)
+        gone = [
+            key
+            for key in pages
+            if key not in kept
+            and ((name := key.split("/")[-2]) in ended or (name <= latest and name < first))
+        ]
         if gone:
             # Somebody may have staged a file since; who does so from here on finds no pages and gives way.
             kept |= needed(store, [entry.key for entry in store.list(f"{folder}/staged")])
@@ -65,21 +80,20 @@ def clean(store: Store, place: Place, folder: str, manifest: Manifest, run: Run)
         run.log.warning("The object is published, but its leftovers could not be removed: %s", problem)
 
 
-def clean_rejected(store: Store, folder: str, manifest: Manifest, before: str) -> None:
-    """Once a run is rejected, remove what an earlier one was rejected for, whose attempt was `before`."""
+def clean_rejected(store: Store, folder: str, manifest: Manifest, before: Manifest | None) -> None:
+    """Once a run is rejected, remove the posts of an earlier one that was, which `before` describes."""
     keep = {manifest.object.key, f"{folder}/{REJECTED}/manifest.json"}
     with suppress(RetryLater, Stop):
         store.delete([one.key for one in store.list(f"{folder}/{REJECTED}") if one.key not in keep])
-        if before and before != manifest.attempt:
-            _unstage(store, [entry.key for entry in store.list(f"{folder}/staged/{before}")])
+        if before and before.attempt != manifest.attempt:
+            _unstage(store, [entry.key for entry in store.list(f"{folder}/staged/{before.attempt}")])
 
 
-def rejected_attempt(store: Store, folder: str) -> str:
-    """The attempt whose posts were rejected last, empty where there is none, or none that can be read."""
+def rejected_manifest(store: Store, folder: str) -> Manifest | None:
+    """What describes the posts that were rejected last, None where there are none, or it cannot be read."""
     with suppress(RetryLater, Stop):
-        manifest = read_manifest(store, f"{folder}/{REJECTED}")
-        return manifest.attempt if manifest else ""
-    return ""
+        return read_manifest(store, f"{folder}/{REJECTED}")
+    return None
 
 
 def give_way(store: Store, folder: str, attempt: str, done: str | None) -> None:

@@ -242,7 +242,7 @@ def test_a_run_that_is_slower_than_another_of_its_window_ends_well_and_says_so(
 
     def between(fetching: bool) -> None:
         if not fetching:
-            beside = replace(run, id="another")
+            beside = replace(run, id="another", now=lambda: datetime.now(UTC) + timedelta(minutes=2))
             others.append(run_once(asked, beside, lambda _fetching: None))
 
     result = run_once(asked, run, between)
