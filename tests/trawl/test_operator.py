@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 )
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from etl_callables.errors import NothingToDo, RetryLater, Stop
+from etl_callables.errors import NothingToDo, Overtaken, RetryLater, Stop
 from schemas.job import DateRange, Job
 from schemas.window import Window
 from tests.trawl.jobs import job, utc
@@ -163,6 +163,7 @@ def test_what_lies_beside_the_jobs_own_objects_updates_no_asset() -> None:
     ("error", "state"),
     [
         (NothingToDo("no"), AirflowSkipException),
+        (Overtaken("another run was faster", {}), AirflowSkipException),
         (Stop("not as expected"), AirflowFailException),
         (RetryLater("503"), AirflowException),
     ],
