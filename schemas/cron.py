@@ -159,6 +159,8 @@ def _number(text: str, field: _Field, at: int) -> int:
     )
 
 
+# A thousand jobs of a plan or of a pass of Airflow's ask for the same moments of a few schedules.
+@lru_cache(maxsize=8192)
 def next_fire(cron: Cron, timezone: str, moment: datetime) -> datetime | None:
     """The first fire time after the aware `moment`, in UTC; None when there is none in nine years."""
     if cron.in_real_time:
@@ -175,6 +177,7 @@ def next_fire(cron: Cron, timezone: str, moment: datetime) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=8192)
 def last_fire(cron: Cron, timezone: str, moment: datetime) -> datetime | None:
     """The last fire time at or before the aware `moment`, in UTC; None when there is none in nine years."""
     place = zone(timezone)

@@ -54,12 +54,16 @@ def read_job(path: Path, root: Path) -> Job | tuple[Problem, ...]:
     return found if isinstance(found, Job) else tuple(sorted((*found, *reader.problems)))
 
 
-def read_jobs(pipelines: Path) -> Reading:
-    """Every job below `pipelines`, and the problems of all, those between files included."""
+def read_jobs(pipelines: Path, trees: dict[bytes, Tree] | None = None) -> Reading:
+    """Every job below `pipelines`, and the problems of all, those between files included.
+
+    `trees` are files' contents as parsed before, to which what is parsed is added: of two readings of a
+    project most files are the same.
+    """
     base, folder = os.path.split(os.path.abspath(pipelines))  # noqa: PTH100  as read_job
     problems: list[Problem] = []
     names = job_files(os.path.join(base, folder), folder, problems)  # noqa: PTH118  hot path
-    return _read_all(base, names, problems)
+    return _read_all(_Reader(base, trees=trees), names, problems)
 
 
 def read_some(paths: Iterable[Path], root: Path, instead: Mapping[str, bytes] | None = None) -> Reading:
@@ -69,7 +73,7 @@ def read_some(paths: Iterable[Path], root: Path, instead: Mapping[str, bytes] | 
     """
     base = os.path.abspath(root)  # noqa: PTH100  as read_job
     names = sorted({os.path.relpath(os.path.abspath(path), base) for path in paths})  # noqa: PTH100
-    return _read_all(base, names, [], instead)
+    return _read_all(_Reader(base, instead), names, [])
 
 
 def essential(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], int]:
@@ -84,10 +88,7 @@ def essential(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], int]:
     return tuple(one for one in known if one not in again), len({one.path for one in again})
 
 
-def _read_all(
-    base: str, names: Iterable[str], problems: list[Problem], instead: Mapping[str, bytes] | None = None
-) -> Reading:
-    reader = _Reader(base, instead)
+def _read_all(reader: _Reader, names: Iterable[str], problems: list[Problem]) -> Reading:
     jobs: list[Job] = []
     files = 0
     for name in names:
@@ -119,9 +120,15 @@ class _Reader:
     `problems` are those of the defaults files met so far, `texts` what is in all files.
     """
 
-    def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        instead: Mapping[str, bytes] | None = None,
+        trees: dict[bytes, Tree] | None = None,
+    ) -> None:
         self._root = root
         self._instead = instead or {}
+        self._trees = trees
         self._defaults: dict[str, Layer | None] = {}
         self._bad_defaults: set[str] = set()
         self.problems: list[Problem] = []
@@ -164,7 +171,10 @@ class _Reader:
                     data += source.read(1)  # enough to tell that it is too large
         except OSError as error:
             return Problem(file, 1, 1, f"cannot read this file: {error.strerror}", "unreadable")
-        tree = read_tree(data)
+        known = self._trees.get(data) if self._trees is not None else None
+        tree = known or read_tree(data)
+        if self._trees is not None:
+            self._trees[data] = tree
         self.texts[file] = tree.text
         return Layer(file, data, tree)
 

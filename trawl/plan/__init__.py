@@ -19,7 +19,7 @@ from schemas.folder import SUFFIXES
 from schemas.job import Job, Origin
 from schemas.problem import Problem
 from schemas.reading import Reading, read_jobs
-from schemas.tree import MAX_BYTES
+from schemas.tree import MAX_BYTES, Tree
 from trawl.coming import last_end
 from trawl.plan.changes import Change, Value, compare
 from trawl.plan.forecast import Forecast, forecast
@@ -88,7 +88,8 @@ def plan(folder: Path, base: str | None = None, head: str | None = None, now: da
     with snapshot(repo, commit, PIPELINES) as old, _project(repo, head) as new:
         if not any((old / PIPELINES).iterdir()) and not (new / PIPELINES).is_dir():
             raise GitProblem(f"there is no folder {PIPELINES} here, nor was there one")
-        before, after = read_jobs(old / PIPELINES), _read(new)
+        trees: dict[bytes, Tree] = {}  # most files are in both
+        before, after = read_jobs(old / PIPELINES, trees), _read(new, trees)
         return _plan(name, commit, (old, before), (new, after), now)
 
 
@@ -107,10 +108,10 @@ def _project(repo: Repository, head: str | None) -> Iterator[Path]:
     yield repo.folder
 
 
-def _read(project: Path) -> Reading:
+def _read(project: Path, trees: dict[bytes, Tree]) -> Reading:
     """As `read_jobs`; a project without the folder has no jobs."""
     pipelines = project / PIPELINES
-    return read_jobs(pipelines) if pipelines.is_dir() else Reading((), ())
+    return read_jobs(pipelines, trees) if pipelines.is_dir() else Reading((), ())
 
 
 def _plan(
