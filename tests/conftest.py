@@ -8,16 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
-
 from tests.sources.conformance.table import pytest_runtest_makereport, pytest_terminal_summary
 from trawl.local import QUIET
 
 __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
-
-# How long an example takes says how busy the machine is. Where a promise is about time, its test says so.
-settings.register_profile("trawl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("trawl")
 
 # Airflow reads its settings when it is first imported, which any test may be the first to do. Each
 # worker of a parallel run has a home of its own.

@@ -83,7 +83,7 @@ stretch = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(crowd | stretch, max_size=3),
     st.integers(500, 800),

@@ -443,7 +443,7 @@ def test_what_people_are_told_of_prices_is_in_the_table() -> None:
     assert {name for name, facts in FACTS.items() if facts.dollars} == CHARGING
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     count=st.integers(0, 300),
     limit=st.none() | st.integers(1, 320),
