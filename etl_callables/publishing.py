@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from etl_callables import raw
 from etl_callables.manifest import Manifest, Table
-from etl_callables.run import Run, file_name, has_table, object_key
+from etl_callables.run import ABANDONED, Run, file_name, has_table, object_key
 from etl_callables.store import Store
 from etl_callables.transformation import Staged
 from schemas.job import Job
@@ -18,10 +17,6 @@ from schemas.window import Window
 
 if TYPE_CHECKING:
     from etl_callables.iceberg import Lake
-
-
-_ABANDONED: Final = timedelta(days=1)
-"""After this a run that has not written its manifest is over; as in `loading`."""
 
 
 class Place(Protocol):
@@ -94,7 +89,7 @@ class Rows:
 
     def tidy(self, manifest: Manifest) -> None:
         self.lake.expire()
-        day_ago = raw.attempt_name(self.lake.run.now() - _ABANDONED)
+        day_ago = raw.attempt_name(self.lake.run.now() - ABANDONED)
         keys = [entry.key for entry in self.store.list(self.folder) if entry.key != manifest.object.key]
         if old := [key for key in keys if key.split("/")[-2] < day_ago]:
             self.store.delete(self.lake.unshown(self.window, old))

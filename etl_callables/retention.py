@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -23,12 +23,9 @@ from etl_callables.manifest import (
     read_manifest,
     write_manifest,
 )
-from etl_callables.run import REJECTED, STATE
+from etl_callables.run import ABANDONED, REJECTED, STATE
 from etl_callables.store import Store
 from schemas.job import Job
-
-_RUNNING: Final = timedelta(days=1)
-"""How long a run may take; as in `loading` and `verification`."""
 
 Kind = Literal["object", "object of an earlier key", "raw pages", "rejected posts"]
 
@@ -130,7 +127,7 @@ def _files(store: Store, manifest: Manifest, below: str, kind: Kind, now: dateti
     Of pages, not those of a run that began after the manifest's own and may still go on.
     """
     latest = manifest.raw.done.split("/")[-2]
-    living = max(latest, raw.attempt_name(now - _RUNNING))
+    living = max(latest, raw.attempt_name(now - ABANDONED))
     entries = [
         entry
         for entry in store.list(below)

@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from schemas.job import Job
 from schemas.key import TABLE, render_key
@@ -19,6 +19,10 @@ readers pass over names that begin with an underscore."""
 
 REJECTED = "rejected"
 """Folder of a window with posts that are not as their job expects, kept until somebody has looked."""
+
+
+ABANDONED: Final = timedelta(days=1)
+"""After this a run that has not written its manifest is over, and its files are nobody's."""
 
 
 def _no_connections(name: str) -> Mapping[str, Any]:

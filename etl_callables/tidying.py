@@ -16,13 +16,9 @@ from etl_callables.announcement import announcement
 from etl_callables.errors import Overtaken, RetryLater, Stop
 from etl_callables.manifest import Manifest, manifest_key, read_manifest
 from etl_callables.publishing import Place
-from etl_callables.run import REJECTED, Run
+from etl_callables.run import ABANDONED, REJECTED, Run
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
-
-_ABANDONED: Final = timedelta(days=1)
-"""After this a run that has not written its manifest is over; as in `verification`."""
-
 
 _AT_ONCE: Final = timedelta(minutes=1)
 """Runs that began within this may be in step with the one that cleans, and tidy up after themselves."""
@@ -39,7 +35,7 @@ def clean(
     stay unless it is over, as that of `before`, the manifest that was there, is. Where another run has
     published meanwhile, all but its own is that one's to clean.
     """
-    day_ago = raw.attempt_name(run.now() - _ABANDONED)
+    day_ago = raw.attempt_name(run.now() - ABANDONED)
     try:
         pages = [entry.key for entry in store.list(f"{folder}/raw")]
         rejected = [entry.key for entry in store.list(f"{folder}/{REJECTED}")]

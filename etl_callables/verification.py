@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from etl_callables import raw
 from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import Damaged, Manifest, is_there, manifest_key, read_manifest
-from etl_callables.run import REJECTED, STATE
+from etl_callables.run import ABANDONED, REJECTED, STATE
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
 from schemas.collisions import key_pattern
@@ -39,9 +39,6 @@ Kind = Literal[
 ]
 """What can be wrong. `orphaned` files were left by runs that are over, `abandoned` are runs that never came
 to their end; `unfinished` is younger than a day and as it should be: a run that goes on, or can."""
-
-_YOUNG: Final = timedelta(days=1)
-"""How long a run may take; as in `loading`, which leaves the files of younger ones alone."""
 
 _AT_ONCE: Final = 4 << 20
 """Bytes of an object up to which one request is quicker than asking for its size first."""
@@ -499,7 +496,7 @@ def _is_staged(
 
 def _is_old(attempt: str, now: datetime) -> bool:
     """Whether an attempt, by its name, began so long ago that it is over."""
-    return attempt < raw.attempt_name(now - _YOUNG)
+    return attempt < raw.attempt_name(now - ABANDONED)
 
 
 def _files(keys: Collection[str]) -> str:

@@ -17,6 +17,7 @@ from schemas.problem import Problem
 
 SUFFIXES: Final = (".yaml", ".yml")
 DEFAULTS: Final = "defaults"
+DEFAULTS_FILES: Final = tuple(f"{DEFAULTS}{suffix}" for suffix in SUFFIXES)
 _MAX_ID: Final = 200
 """Airflow takes 250 characters; the rest is for what is written around it."""
 

@@ -13,7 +13,7 @@ from schemas.builtin import builtin_values
 from schemas.collisions import collisions
 from schemas.fault import Fault, Place
 from schemas.fault import Path as Steps
-from schemas.folder import DEFAULTS, SUFFIXES, job_files, job_id_of, job_path
+from schemas.folder import DEFAULTS, DEFAULTS_FILES, job_files, job_id_of, job_path
 from schemas.inside import place_inside
 from schemas.job import Job, Origin
 from schemas.judging import judge
@@ -25,7 +25,6 @@ from schemas.words import printable
 __all__ = ["Reading", "essential", "job_path", "read_job", "read_jobs", "read_some"]
 
 _BAD_DEFAULTS: Final = "bad-defaults"
-_DEFAULTS: Final = tuple(f"{DEFAULTS}{suffix}" for suffix in SUFFIXES)
 _BUILT_IN: Final = Origin()
 _TOP: Final = Place(1, 1)
 
@@ -82,7 +81,7 @@ def essential(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], int]:
     Also how many jobs' files these are, which are judged for the rest when the defaults are mended.
     """
     known = tuple(problems)
-    folders = {path[0] for problem in known if (path := os.path.split(problem.path))[1] in _DEFAULTS}
+    folders = {path[0] for problem in known if (path := os.path.split(problem.path))[1] in DEFAULTS_FILES}
     reached = tuple(f"{folder}{os.sep}" if folder else "" for folder in folders)
     again = {one for one in known if one.kind == _BAD_DEFAULTS and one.path.startswith(reached)}
     return tuple(one for one in known if one not in again), len({one.path for one in again})
@@ -192,7 +191,7 @@ class _Reader:
         return tuple(layers)
 
     def _read_defaults(self, folder: str) -> Layer | None:
-        names = [f"{folder}/{name}" for name in _DEFAULTS]
+        names = [f"{folder}/{name}" for name in DEFAULTS_FILES]
         there = [name for name in names if os.path.lexists(os.path.join(self._root, name))]  # noqa: PTH118
         if not there:
             return None

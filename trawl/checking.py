@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from schemas.folder import DEFAULTS, SUFFIXES, job_files
+from schemas.folder import DEFAULTS, DEFAULTS_FILES, SUFFIXES, job_files
 from schemas.problem import Problem
 from schemas.reading import Reading, essential, read_jobs, read_some
 from schemas.tree import MAX_BYTES
@@ -20,8 +20,6 @@ from trawl.secrets import Secret, credentials, guarded, secrets_in
 
 if TYPE_CHECKING:
     from trawl.mending import Fix
-
-_DEFAULTS: Final = frozenset(f"{DEFAULTS}{suffix}" for suffix in SUFFIXES)
 
 
 def check_paths(paths: Iterable[Path]) -> Reading:
@@ -63,7 +61,7 @@ def _all_of(pipelines: Path) -> Reading:
     for folder, inner, files in os.walk(pipelines):
         inner[:] = [name for name in inner if not name.startswith(".")]
         for name in files:
-            if name in _DEFAULTS:
+            if name in DEFAULTS_FILES:
                 path = Path(folder, name)
                 file = str(path.relative_to(pipelines.parent))
                 if file not in texts:
