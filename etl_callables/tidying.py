@@ -103,7 +103,7 @@ def give_way(store: Store, folder: str, attempt: str, done: str | None) -> None:
         return
     # Pages that both read were there before either began.
     began = attempt if done is None or done == manifest.raw.done else done.split("/")[-2]
-    if raw.attempt_name(manifest.finished) < began:
+    if raw.attempt_name(manifest.finished) < began.partition("-")[0]:
         return
     with suppress(RetryLater, Stop):
         _unstage(store, [entry.key for entry in store.list(f"{folder}/staged/{attempt}")])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,6 +49,12 @@ def a_run(**changes: Any) -> Run:
     """A run whose clock stands still."""
     values: dict[str, Any] = {"now": lambda: NEXT_DAY, "log": logging.getLogger("trawl.test"), **changes}
     return Run(**values)
+
+
+def ticking(start: datetime = NEXT_DAY) -> Callable[[], datetime]:
+    """A clock that is a second later each time that somebody looks."""
+    seconds = itertools.count(1)
+    return lambda: start + timedelta(seconds=next(seconds))
 
 
 def tweet(number: int, created: datetime = NOON, **changes: Any) -> bytes:
