@@ -49,8 +49,9 @@ def load(job: Job, window: Window, run: Run, transformed: dict[str, Any]) -> dic
     Overtaken where another run has published the window meanwhile, and what this one needs is gone.
     """
     from etl_callables.loading import load as work  # noqa: PLC0415
+    from etl_callables.raw import attempt_of  # noqa: PLC0415
 
-    with _giving_way(job, window, run, transformed["staged"].split("/")[-2], transformed.get("raw")):
+    with _giving_way(job, window, run, attempt_of(transformed["staged"]), transformed.get("raw")):
         return work(job, window, run, transformed)
 
 

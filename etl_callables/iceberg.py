@@ -9,46 +9,38 @@ says.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
-    BadRequestError,
     CommitFailedException,
     CommitStateUnknownException,
-    ForbiddenError,
     NamespaceAlreadyExistsError,
-    NoSuchPropertyException,
     NoSuchTableError,
-    NotInstalledError,
-    OAuthError,
-    RESTError,
     TableAlreadyExistsError,
-    UnauthorizedError,
     ValidationException,
 )
-from pyiceberg.io.pyarrow import parquet_file_to_data_file, pyarrow_to_schema
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile, ManifestEntryStatus
 from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import TableProperties
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import ListType, NestedField
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from etl_callables.errors import RetryLater, Stop
+from etl_callables.iceberg_catalog import catalog_problem, explained, is_passing, open_catalog
+from etl_callables.iceberg_columns import as_new, fields_of, identified, kind_of
 from etl_callables.manifest import Table
-from etl_callables.run import STATE, Run
+from etl_callables.run import Run
 from etl_callables.store import Store
 from etl_callables.store_local import LocalStore
 from etl_callables.table import output_schema, window_column
@@ -56,10 +48,6 @@ from schemas.job import Job
 from schemas.key import WINDOW_COLUMN
 from schemas.window import Window
 
-CATALOG: Final = f"{STATE}/catalog.sqlite"
-"""The catalog of a local bucket, inside it: who has the one has the other."""
-
-_NAME: Final = "trawl"
 _OWNER: Final = "trawl.job"
 _ATTEMPT: Final = "trawl.attempt"
 _TRIES: Final = 12
@@ -70,10 +58,6 @@ _HISTORY: Final = timedelta(days=5)
 """Iceberg's own: how old a snapshot may become where the table does not say."""
 
 _MAX_AGE: Final = "history.expire.max-snapshot-age-ms"
-_FIELD_ID: Final = b"PARQUET:field_id"
-
-_UNREADABLE: Final = (ArgumentError, ImportError, NoSuchPropertyException, NotInstalledError, ValueError)
-"""What comes of properties that no catalog can be made of."""
 
 T = TypeVar("T")
 
@@ -92,7 +76,7 @@ class Lake:
         Readers know columns by these ids. Raises Stop for a table that is not as the job's would be.
         """
         with self._catalog() as catalog:
-            return _identified(self._plain(), self._retried(lambda: self._table(catalog)).schema())
+            return identified(self._plain(), self._retried(lambda: self._table(catalog)).schema())
 
     def replace(self, window: Window, key: str | None, attempt: str) -> Table:
         """Make the file under `key` all that the table has of a window (None: nothing), in one commit.
@@ -188,16 +172,16 @@ class Lake:
                 self._create(catalog, identifier)
             table = catalog.load_table(identifier)
         self._check(table)
-        missing = [name for name in self._plain().names if name not in _names(table.schema())]
+        missing = [name for name in self._plain().names if name not in fields_of(table.schema())]
         if missing:
-            fresh = _fresh(self._plain())
+            new = as_new(self._plain())
             with table.update_schema() as update:
                 for name in missing:
-                    update.add_column((name,), fresh.find_field(name).field_type)
+                    update.add_column((name,), new.find_field(name).field_type)
         return table
 
     def _create(self, catalog: Catalog, identifier: tuple[str, str]) -> None:
-        schema = _fresh(self._plain())
+        schema = as_new(self._plain())
         column = schema.find_field(WINDOW_COLUMN)
         spec = PartitionSpec(
             PartitionField(
@@ -237,13 +221,13 @@ class Lake:
         by = table.schema().find_column_name(fields[0].source_id) if len(fields) == 1 else None
         if by != WINDOW_COLUMN or not isinstance(fields[0].transform, IdentityTransform):
             raise Stop(f"The table {name} is not partitioned by {WINDOW_COLUMN} alone: put that back.")
-        there = _names(table.schema())
-        for field in _fresh(self._plain()).fields:
+        there = fields_of(table.schema())
+        for field in as_new(self._plain()).fields:
             old = there.get(field.name)
-            if old is not None and _kind(old) != _kind(field):
+            if old is not None and kind_of(old) != kind_of(field):
                 raise Stop(
-                    f'The column "{field.name}" of the table {name} is {_kind(old)}, and {self.job.file}'
-                    f" would write {_kind(field)}: give the column another name."
+                    f'The column "{field.name}" of the table {name} is {kind_of(old)}, and {self.job.file}'
+                    f" would write {kind_of(field)}: give the column another name."
                 )
 
     # --- commits -------------------------------------------------------------------------------------
@@ -292,13 +276,13 @@ class Lake:
         """What `work` gives, tried again while others change the same table or lock the catalog."""
         for attempt in range(_TRIES):
             try:
-                with _explained(self.location):
+                with explained(self.location):
                     return work()
             except (CommitFailedException, CommitStateUnknownException, ValidationException) as problem:
                 self.run.log.info("Another run changes the table at the same time (%s).", problem)
             except DBAPIError as problem:
-                if not _is_passing(problem):
-                    raise _catalog_problem(self.job, problem) from problem
+                if not is_passing(problem):
+                    raise catalog_problem(self.job, problem) from problem
             self.run.sleep(min(_LONGEST_WAIT, 0.05 * 2**attempt) * random.uniform(0.5, 1.5))  # noqa: S311
         raise RetryLater(
             f"Other runs change the table at {self.location} all the time. The staged file is kept."
@@ -330,44 +314,16 @@ class Lake:
                 table.io.delete(address)
         return len(old)
 
-    # --- the catalog ---------------------------------------------------------------------------------
-
     @contextmanager
     def _catalog(self) -> Iterator[Catalog]:
-        catalog = self._retried(self._opened)
+        catalog = self._retried(lambda: open_catalog(self.job, self.store, self.run))
         try:
-            with _explained(self.location):
+            with explained(self.location):
                 yield catalog
         except DBAPIError as problem:
-            raise _catalog_problem(self.job, problem) from problem
+            raise catalog_problem(self.job, problem) from problem
         finally:
             catalog.close()
-
-    def _opened(self) -> Catalog:
-        name = self.job.catalog_connection
-        if name is not None:
-            properties = {**_files_properties(self.job, self.run), **_said(name, self.run)}
-            try:
-                return load_catalog(name, **properties)
-            except DBAPIError:
-                raise
-            except _UNREADABLE as problem:
-                # Not what they say: that may have a password in it.
-                raise Stop(
-                    f"The extra of connection {name!r} does not say how to reach a catalog, or what it needs"
-                    f" is not installed ({type(problem).__name__}): see how pyiceberg has its catalogs."
-                ) from problem
-        if not isinstance(self.store, LocalStore):
-            raise Stop(
-                f"{self.job.file} writes a table to {self.job.bucket}, and says no catalog: add"
-                " catalog_connection, the name of an Airflow connection whose extra says how to reach one."
-            )
-        place = Path(self.store.root).absolute() / CATALOG
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise Stop(f"{place.parent} cannot be made ({problem.strerror}).") from problem
-        return SqlCatalog(_NAME, uri=f"sqlite:///{place}?timeout=30")
 
 
 def lake(job: Job, store: Store, run: Run) -> Lake:
@@ -411,124 +367,3 @@ def _left(table: IcebergTable, old: list[Snapshot], rest: list[Snapshot]) -> set
             if manifest.manifest_path not in needed:
                 files.add(manifest.manifest_path)
     return files | {one.manifest_list for one in old}
-
-
-# --- columns -----------------------------------------------------------------------------------------
-
-
-def _fresh(schema: pa.Schema) -> Schema:
-    """Columns as a new table would have them."""
-    numbers = iter(range(1, 10_000))
-    return pyarrow_to_schema(_with_ids(schema, lambda _name, _inner: next(numbers)))
-
-
-def _identified(schema: pa.Schema, table: Schema) -> pa.Schema:
-    """The same columns with their ids in a table."""
-
-    def of(name: str, inner: bool) -> int:
-        field = table.find_field(name)
-        if inner and isinstance(field.field_type, ListType):
-            return field.field_type.element_id
-        return field.field_id
-
-    return _with_ids(schema, of)
-
-
-def _with_ids(schema: pa.Schema, number: Callable[[str, bool], int]) -> pa.Schema:
-    fields = []
-    for field in schema:
-        said: dict[bytes | str, bytes | str] = {_FIELD_ID: str(number(field.name, False))}
-        kind: pa.DataType = field.type
-        if isinstance(kind, pa.ListType):
-            inner: dict[bytes | str, bytes | str] = {_FIELD_ID: str(number(field.name, True))}
-            kind = pa.list_(kind.value_field.with_metadata(inner))
-        fields.append(pa.field(field.name, kind, metadata=said))
-    return pa.schema(fields)
-
-
-def _names(schema: Schema) -> dict[str, NestedField]:
-    return {field.name: field for field in schema.fields}
-
-
-def _kind(field: NestedField) -> str:
-    """A column's type in words, without ids."""
-    kind = field.field_type
-    return f"list<{kind.element_type}>" if isinstance(kind, ListType) else str(kind)
-
-
-# --- connections and errors --------------------------------------------------------------------------
-
-
-def _said(name: str, run: Run) -> dict[str, str]:
-    """The properties of a catalog, as the extra of its connection says them."""
-    try:
-        extra = run.connection(name).get("extra") or {}
-    except LookupError:
-        raise Stop(
-            f"There is no connection {name!r}: create it in Airflow; its extra has the properties of the"
-            ' catalog, such as {"type": "rest", "uri": "https://…"}.'
-        ) from None
-    if not isinstance(extra, Mapping) or not extra:
-        raise Stop(
-            f"The extra of connection {name!r} does not say how to reach a catalog: write a JSON object, such"
-            ' as {"type": "rest", "uri": "https://…"}.'
-        )
-    return {key: value if isinstance(value, str) else str(value) for key, value in extra.items()}
-
-
-def _files_properties(job: Job, run: Run) -> dict[str, str]:
-    """How the table's own files are reached: as the store reaches the bucket."""
-    if not job.bucket.startswith("s3://"):
-        return {}
-    from etl_callables.store_s3 import credentials  # noqa: PLC0415 (botocore costs half a second)
-
-    found: dict[str, Any] = credentials(job.bucket_connection, run) if job.bucket_connection else {}
-    said = {
-        "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
-        "s3.access-key-id": found.get("key"),
-        "s3.secret-access-key": found.get("secret"),
-        "s3.session-token": found.get("token"),
-        "s3.endpoint": found.get("endpoint_url"),
-        "s3.region": (found.get("client_kwargs") or {}).get("region_name"),
-    }
-    return {key: value for key, value in said.items() if value}
-
-
-_PASSING: Final = ("locked", "busy", "already exists", "unique", "deadlock", "serialize")
-
-
-def _is_passing(problem: DBAPIError) -> bool:
-    """Whether a database refused only because of what another did at the same moment."""
-    return problem.connection_invalidated or any(word in str(problem.orig).lower() for word in _PASSING)
-
-
-def _catalog_problem(job: Job, problem: DBAPIError) -> Stop | RetryLater:
-    said = " ".join(str(problem.orig).split())
-    if _is_passing(problem):
-        return RetryLater(f"The catalog of {job.file} is busy ({said}).")
-    return Stop(f"The catalog of {job.file} cannot be used ({said}): look at it, or at catalog_connection.")
-
-
-@contextmanager
-def _explained(where: str) -> Iterator[None]:
-    """What catalogs and file systems say besides, as a sentence and a consequence."""
-    try:
-        yield
-    except (CommitFailedException, CommitStateUnknownException, ValidationException):
-        raise
-    except (BadRequestError, ForbiddenError, OAuthError, UnauthorizedError) as problem:
-        raise Stop(f"The catalog of {where} refuses ({problem}): look at catalog_connection.") from problem
-    except RESTError as problem:
-        raise RetryLater(f"The catalog of {where} could not be asked ({problem}).") from problem
-    except FileNotFoundError as problem:
-        raise Stop(f"A file of the table at {where} is gone ({problem}): put it back.") from problem
-    except PermissionError as problem:
-        raise Stop(f"The table at {where} may not be read or written ({problem}).") from problem
-    except OSError as problem:
-        raise RetryLater(f"The table at {where} cannot be read or written ({problem}).") from problem
-    except Exception as problem:
-        if not type(problem).__module__.startswith(("botocore.", "aiobotocore.", "fsspec.")):
-            raise
-        from etl_callables.store_s3_errors import explain  # noqa: PLC0415 (botocore has been imported)
-
-        raise explain(problem, "s3:GetObject", where) from problem

@@ -61,7 +61,7 @@ def load(
     store = open_store(job, run)
     place = place_for(job, window, run, store)
     folder = prefix(job, window, run)
-    attempt = transformed["staged"].split("/")[-2]
+    attempt = raw.attempt_of(transformed["staged"])
     key = place.key(attempt)
     before = read_manifest(store, folder)
     if before is not None and before.attempt == attempt and place.stands(before):

@@ -91,7 +91,7 @@ class Rows:
         self.lake.expire()
         day_ago = raw.attempt_name(self.lake.run.now() - ABANDONED)
         keys = [entry.key for entry in self.store.list(self.folder) if entry.key != manifest.object.key]
-        if old := [key for key in keys if key.split("/")[-2] < day_ago]:
+        if old := [key for key in keys if raw.attempt_of(key) < day_ago]:
             self.store.delete(self.lake.unshown(self.window, old))
 
 

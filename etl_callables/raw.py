@@ -122,6 +122,11 @@ def attempt_name(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
+def attempt_of(key: str) -> str:
+    """The attempt that a page, a staged file or a list of either belongs to, by its key."""
+    return key.split("/")[-2]
+
+
 def page_key(prefix: str, attempt: str, page: int) -> str:
     """Where a page is kept."""
     return f"{prefix}/raw/{attempt}/{page:05d}.jsonl.zst"
@@ -317,6 +322,7 @@ __all__ = [
     "RawPage",
     "adoptable",
     "attempt_name",
+    "attempt_of",
     "attempts",
     "fingerprint",
     "new_attempt",

@@ -126,12 +126,12 @@ def _files(store: Store, manifest: Manifest, below: str, kind: Kind, now: dateti
 
     Of pages, not those of a run that began after the manifest's own and may still go on.
     """
-    latest = manifest.raw.done.split("/")[-2]
+    latest = raw.attempt_of(manifest.raw.done)
     living = max(latest, raw.attempt_name(now - ABANDONED))
     entries = [
         entry
         for entry in store.list(below)
-        if entry.key != manifest.raw.done and (kind != "raw pages" or entry.key.split("/")[-2] <= living)
+        if entry.key != manifest.raw.done and (kind != "raw pages" or raw.attempt_of(entry.key) <= living)
     ]
     if entries:
         size, keys = sum(entry.size for entry in entries), tuple(entry.key for entry in entries)

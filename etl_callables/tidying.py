@@ -42,7 +42,7 @@ def clean(
         refused = rejected_manifest(store, folder) if rejected else None
         over = {one.attempt for one in (manifest, refused) if one}
         staged = [entry.key for entry in store.list(f"{folder}/staged")]
-        old = [key for key in staged if (attempt := key.split("/")[-2]) in over or attempt < day_ago]
+        old = [key for key in staged if (attempt := raw.attempt_of(key)) in over or attempt < day_ago]
         _unstage(store, old)
         # In this order: who has no staged file any more has written its manifest.
         kept = needed(store, [key for key in staged if key not in old])
@@ -50,18 +50,18 @@ def clean(
         if current is None:
             return
         kept |= _pages(store, current)
-        latest = manifest.raw.done.split("/")[-2]
+        latest = raw.attempt_of(manifest.raw.done)
         if current.attempt != manifest.attempt:
-            store.delete(key for key in pages if key.split("/")[-2] == latest and key not in kept)
+            store.delete(key for key in pages if raw.attempt_of(key) == latest and key not in kept)
             return
         store.delete(rejected)
-        ended = {one.raw.done.split("/")[-2] for one in (manifest, refused, before) if one}
+        ended = {raw.attempt_of(one.raw.done) for one in (manifest, refused, before) if one}
         first = raw.attempt_name(run.now() - _AT_ONCE)
         gone = [
             key
             for key in pages
             if key not in kept
-            and ((name := key.split("/")[-2]) in ended or (name <= latest and name < first))
+            and ((name := raw.attempt_of(key)) in ended or (name <= latest and name < first))
         ]
         if gone:
             # Somebody may have staged a file since; who does so from here on finds no pages and gives way.
@@ -102,7 +102,7 @@ def give_way(store: Store, folder: str, attempt: str, done: str | None) -> None:
     if manifest is None or manifest.attempt == attempt:
         return
     # Pages that both read were there before either began.
-    began = attempt if done is None or done == manifest.raw.done else done.split("/")[-2]
+    began = attempt if done is None or done == manifest.raw.done else raw.attempt_of(done)
     if raw.attempt_name(manifest.finished) < began.partition("-")[0]:
         return
     with suppress(RetryLater, Stop):

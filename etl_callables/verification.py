@@ -7,9 +7,8 @@ what looks wrong is looked at again before it is told.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal
@@ -17,13 +16,12 @@ from typing import Final, Literal
 from etl_callables import raw
 from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.manifest import Damaged, Manifest, is_there, manifest_key, read_manifest
-from etl_callables.run import ABANDONED, REJECTED, STATE
+from etl_callables.listing import Folder, folder_at, list_bucket, list_folders
+from etl_callables.manifest import Damaged, Manifest, is_there, read_manifest
+from etl_callables.run import ABANDONED, REJECTED
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
-from schemas.collisions import key_pattern
 from schemas.job import Job
-from schemas.key import parse_key
 
 Kind = Literal[
     "missing",
@@ -48,10 +46,6 @@ THREADS: Final = 16
 
 _LOOKS: Final = 3
 """How often a window is looked at while runs change it."""
-
-_WINDOW = re.compile(r"(\d{8}T\d{6}Z_\d{8}T\d{6}Z)(?:~(.+))?")
-_DEPTH: Final = 3
-"""Names before what is in a window's folder: `_trawl`, the job, the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,41 +86,6 @@ class Report:
         return sum(finding.wrong for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """What a window has below `_trawl/`, by its listing: sizes by key."""
-
-    path: str
-    job: str
-    window: str
-    variant: str
-    files: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def manifest(self) -> str:
-        return manifest_key(self.path)
-
-    def attempts(self, kind: str) -> dict[str, list[str]]:
-        """The keys below `raw` or `staged`, by attempt."""
-        found: dict[str, list[str]] = {}
-        for key in self.files:
-            inner = key.split("/")[_DEPTH:]
-            if inner[0] == kind and len(inner) == _DEPTH:
-                found.setdefault(inner[1], []).append(key)
-        return found
-
-    def strangers(self) -> list[str]:
-        """Keys that are nothing Trawl puts here; a variant's own object lies beside its manifest."""
-        known = {key for kind in ("raw", "staged") for keys in self.attempts(kind).values() for key in keys}
-        known.update(self.rejected)
-        return [key for key in self.files if key not in known and key != self.manifest]
-
-    @property
-    def rejected(self) -> list[str]:
-        """The keys of posts that were not as their job expects, and of what describes them."""
-        return [key for key in self.files if key.startswith(f"{self.path}/{REJECTED}/")]
-
-
 def verify(
     store: Store,
     now: datetime,
@@ -142,13 +101,13 @@ def verify(
     a manifest has it. What is wrong with one object is a finding; Stop is raised for what keeps any from
     being read.
     """
-    objects, folders = _listing(store, jobs)
+    objects, folders = list_bucket(store, jobs)
     manifests = dict(zip(folders, in_order(_reading(store), folders.values(), threads), strict=True))
     owners = _owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest))
 
     bucket = _Bucket(store, now, owners, objects, shown)
 
-    def look(folder: _Folder) -> _Look:
+    def look(folder: Folder) -> _Look:
         return _settled(bucket, folder, manifests[folder.path])
 
     looks = []
@@ -182,72 +141,24 @@ def check_window(
     shown: Callable[[Manifest], str | None] = lambda _manifest: None,
 ) -> list[Finding]:
     """What is wrong with one window, by its folder; nothing besides is read."""
-    folder = _folder(store, path)
+    folder = folder_at(store, path)
     manifest = _read(store, folder)
     owners = _owners([manifest] if isinstance(manifest, Manifest) else [])
     return list(_settled(_Bucket(store, now, owners, {}, shown), folder, manifest).findings)
-
-
-def _listing(store: Store, jobs: Mapping[str, Job] | None) -> tuple[dict[str, int], dict[str, _Folder]]:
-    """Sizes of the objects that people read, and the windows' folders by path."""
-    objects: dict[str, int] = {}
-    folders: dict[str, _Folder] = {}
-    if jobs is None:
-        for entry in store.list(""):
-            if not entry.key.startswith(f"{STATE}/"):
-                objects[entry.key] = entry.size
-            else:
-                _put(folders, entry.key, entry.size)
-        return objects, folders
-    for job in jobs.values():
-        for entry in store.list(f"{STATE}/{job.id}"):
-            _put(folders, entry.key, entry.size)
-    for where, patterns in _places(jobs.values()).items():
-        for entry in store.list(where):
-            if any(pattern.fullmatch(entry.key) for pattern in patterns):
-                objects[entry.key] = entry.size
-    return objects, folders
-
-
-def _places(jobs: Iterable[Job]) -> dict[str, list[re.Pattern[str]]]:
-    """The folders that jobs write to, each to be listed once, and what their keys look like there."""
-    found: dict[str, list[re.Pattern[str]]] = {}
-    for job in jobs:
-        # {job} is filled in by the pattern, so that only what differs between runs is looked for.
-        head = parse_key(job.key.replace("{job}", job.id.replace(".", "/")))[0]
-        found.setdefault(head.rpartition("/")[0], []).append(key_pattern(job))
-    return found
-
-
-def _put(folders: dict[str, _Folder], key: str, size: int) -> None:
-    """Note a file below `_trawl/`, where it belongs to a window."""
-    parts = key.split("/")
-    found = _WINDOW.fullmatch(parts[2]) if len(parts) > _DEPTH else None
-    if found is not None:
-        path = "/".join(parts[:_DEPTH])
-        folder = folders.setdefault(path, _Folder(path, parts[1], found[1], found[2] or ""))
-        folder.files[key] = size
-
-
-def _folder(store: Store, path: str) -> _Folder:
-    """A window's folder as it is now."""
-    _, job, name = path.split("/")
-    window, _, variant = name.partition("~")
-    return _Folder(path, job, window, variant, {entry.key: entry.size for entry in store.list(path)})
 
 
 _Read = Manifest | Finding | None
 """A manifest, what is wrong with it, or nothing where there is none."""
 
 
-def _reading(store: Store) -> Callable[[_Folder], _Read]:
-    def read(folder: _Folder) -> _Read:
+def _reading(store: Store) -> Callable[[Folder], _Read]:
+    def read(folder: Folder) -> _Read:
         return _read(store, folder) if folder.manifest in folder.files else None
 
     return read
 
 
-def _read(store: Store, folder: _Folder) -> _Read:
+def _read(store: Store, folder: Folder) -> _Read:
     try:
         return read_manifest(store, folder.path)
     except Damaged as problem:
@@ -286,13 +197,13 @@ class _Look:
     size: int | None = None
 
 
-def _settled(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
+def _settled(bucket: _Bucket, folder: Folder, manifest: _Read) -> _Look:
     """What is wrong with a window, after as many looks as it takes for two to have seen the same."""
     for _ in range(_LOOKS):
         look = _window(bucket, folder, manifest)
         if not any(finding.wrong for finding in look.findings):
             break
-        again = _folder(bucket.store, folder.path)
+        again = folder_at(bucket.store, folder.path)
         latest = _read(bucket.store, again)
         if latest == manifest and again.files == folder.files:
             break
@@ -302,7 +213,7 @@ def _settled(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
     return look
 
 
-def _window(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
+def _window(bucket: _Bucket, folder: Folder, manifest: _Read) -> _Look:
     if manifest is None:
         return _Look(tuple(_rejected(bucket, folder) or _begun(bucket, folder)))
     if isinstance(manifest, Finding):
@@ -324,7 +235,7 @@ def _window(bucket: _Bucket, folder: _Folder, manifest: _Read) -> _Look:
     return _Look(tuple(findings), frozenset(named), size)
 
 
-def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[Finding], int | None]:
+def _object(bucket: _Bucket, folder: Folder, manifest: Manifest) -> tuple[list[Finding], int | None]:
     """Read a manifest's object, and say its size."""
     said = manifest.object
     url = bucket.store.url(said.key)
@@ -352,7 +263,7 @@ def _object(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> tuple[list[
     return [_finding(folder, "changed", url, message, [said.key])], size
 
 
-def _earlier(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> list[Finding]:
+def _earlier(bucket: _Bucket, folder: Folder, manifest: Manifest) -> list[Finding]:
     """What the window has under earlier keys of its job, which nobody looks after any more."""
     found = []
     message = f"is what an earlier key gave for this window, which {manifest.object.key} has today"
@@ -385,7 +296,7 @@ def _sha256(store: Store, key: str) -> str:
     return _digest(store, key, None)[1]
 
 
-def _raw(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> Iterator[Finding]:
+def _raw(bucket: _Bucket, folder: Folder, manifest: Manifest) -> Iterator[Finding]:
     """Whether the object could be made again, and what lies beside its pages that no one needs."""
     store, listed = bucket.store, manifest.raw.done
     url = store.url(manifest.object.key)
@@ -408,7 +319,7 @@ def _raw(bucket: _Bucket, folder: _Folder, manifest: Manifest) -> Iterator[Findi
     yield from _left(bucket, folder, {listed, *pages})
 
 
-def _left(bucket: _Bucket, folder: _Folder, needed: Collection[str]) -> Iterator[Finding]:
+def _left(bucket: _Bucket, folder: Folder, needed: Collection[str]) -> Iterator[Finding]:
     """Raw pages and staged files beside those that the manifest needs."""
     old: list[str] = []
     young: list[str] = []
@@ -423,7 +334,7 @@ def _left(bucket: _Bucket, folder: _Folder, needed: Collection[str]) -> Iterator
         yield _finding(folder, "unfinished", url, message, young)
 
 
-def _rejected(bucket: _Bucket, folder: _Folder) -> list[Finding]:
+def _rejected(bucket: _Bucket, folder: Folder) -> list[Finding]:
     """Posts that wait for somebody to look at them."""
     if not folder.rejected:
         return []
@@ -432,7 +343,7 @@ def _rejected(bucket: _Bucket, folder: _Folder) -> list[Finding]:
     return [_finding(folder, "rejected", url, message, folder.rejected)]
 
 
-def _begun(bucket: _Bucket, folder: _Folder) -> Iterator[Finding]:
+def _begun(bucket: _Bucket, folder: Folder) -> Iterator[Finding]:
     """A window without a manifest."""
     attempts = {**folder.attempts("raw"), **folder.attempts("staged")}
     if not attempts:
@@ -447,14 +358,12 @@ def _begun(bucket: _Bucket, folder: _Folder) -> Iterator[Finding]:
         yield _finding(folder, "unfinished", url, message, keys)
 
 
-def _extra(bucket: _Bucket, keys: Collection[str], folders: Mapping[str, _Folder]) -> Iterator[Finding]:
+def _extra(bucket: _Bucket, keys: Collection[str], folders: Mapping[str, Folder]) -> Iterator[Finding]:
     """Objects that no manifest names, after a look for manifests written since, or by other jobs."""
     if not keys:
         return
     store = bucket.store
-    latest: dict[str, _Folder] = {}
-    for entry in store.list(STATE):
-        _put(latest, entry.key, entry.size)
+    latest = list_folders(store)
     manifests = in_order(_reading(store), latest.values(), THREADS)
     named = set(_owners(manifest for manifest in manifests if isinstance(manifest, Manifest)))
     for key in sorted(set(keys) - named):
@@ -476,7 +385,7 @@ def _extra(bucket: _Bucket, keys: Collection[str], folders: Mapping[str, _Folder
 
 
 def _is_staged(
-    bucket: _Bucket, folders: Iterable[_Folder], key: str, size: int, digest: Callable[[], str]
+    bucket: _Bucket, folders: Iterable[Folder], key: str, size: int, digest: Callable[[], str]
 ) -> bool:
     """Whether a run that may still go on has made the very bytes that are under a key."""
     name = key.rpartition("/")[2]
@@ -510,15 +419,15 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else ""
 
 
-def _finding(folder: _Folder, kind: Kind, url: str, message: str, keys: Iterable[str]) -> Finding:
+def _finding(folder: Folder, kind: Kind, url: str, message: str, keys: Iterable[str]) -> Finding:
     return Finding(kind, url, message, tuple(sorted(keys)), folder.path, folder.job, folder.window)
 
 
-def _damaged(store: Store, folder: _Folder, key: str, problem: Stop) -> Finding:
+def _damaged(store: Store, folder: Folder, key: str, problem: Stop) -> Finding:
     """What a reader said of a file, without what stands before the message anyway."""
     url = store.url(key)
     return _finding(folder, "damaged", url, str(problem).rpartition(f"{url} ")[2].rstrip("."), [key])
 
 
-def _unread(store: Store, folder: _Folder, key: str, problem: RetryLater) -> Finding:
+def _unread(store: Store, folder: Folder, key: str, problem: RetryLater) -> Finding:
     return _finding(folder, "unread", store.url(key), f"could not be read: {problem}", [key])

@@ -27,7 +27,7 @@ from etl_callables import extract
 from etl_callables.erasure import Erasure
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Subject
-from etl_callables.iceberg import CATALOG
+from etl_callables.iceberg_catalog import CATALOG
 from etl_callables.loading import load
 from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.publishing import shown_by_tables, withdraw
