@@ -51,6 +51,9 @@ def job_id_of(file: str, root: str) -> tuple[str, list[Fault]]:
             message = f'"{part}" in the name of this file has more than letters, digits, _ and -'
             faults.append(Fault(message, "bad-name", "rename it; the job is called by it", place=_TOP))
     job_id = ".".join(parts)
+    if parts and parts[-1] == DEFAULTS:
+        message = f"a file called {DEFAULTS} has the defaults of its folder's jobs, and is no job itself"
+        faults.append(Fault(message, "bad-name", "choose another name for a job", place=_TOP))
     if job_id in RESERVED:
         message = f"{job_id} is the name of a DAG of Trawl's own"
         faults.append(Fault(message, "bad-name", "rename the file", place=_TOP))
@@ -62,6 +65,14 @@ def job_id_of(file: str, root: str) -> tuple[str, list[Fault]]:
         message = f"{os.path.basename(stem)}{other} beside it is the same job"  # noqa: PTH119  as above
         faults.append(Fault(message, "two-files", "keep one of the two files", place=_TOP))
     return job_id, faults
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to a folder; false of one that leads nowhere, or to itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def job_files(folder: str, name: str, problems: list[Problem]) -> Iterator[str]:
@@ -79,7 +90,7 @@ def job_files(folder: str, name: str, problems: list[Problem]) -> Iterator[str]:
         stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122  hot path
         if entry.is_dir(follow_symlinks=False):
             yield from job_files(entry.path, inner, problems)
-        elif entry.is_dir():
+        elif _leads_to_folder(entry):
             message = "this folder is a link, and jobs behind links are not read"
             problems.append(Problem(inner, 1, 1, message, "linked-folder", "move the folder here"))
         elif suffix in SUFFIXES:

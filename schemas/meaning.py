@@ -240,10 +240,12 @@ def _backfill(draft: Draft, schedule: Schedule | None, span: DateRange) -> None:
 
 def _query(draft: Draft) -> None:
     query = draft.said("query")
-    if query is None or draft.said("source") != "twitter":
+    if query is None:
         return
     if not query.strip():
         draft.blame(Fault("the query is blank", "no-value", "say what to search for", ("query",)))
+    elif draft.said("source") != "twitter":
+        return
     elif draft.said("options", "user") is not None:
         message = "options.user takes all posts of a user, and a search is something else"
         hint = f'leave one of them out; a search takes "from:{short(draft.said("options", "user"))}"'

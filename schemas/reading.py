@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,9 +166,10 @@ class _Reader:
         try:
             # Not blocking: of a pipe that somebody put there, nothing would ever come.
             with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:  # noqa: PTH123
-                data = source.read(MAX_BYTES + 1)
-                if len(data) > MAX_BYTES:
-                    data += source.read(1)  # enough to tell that it is too large
+                if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                    message = "this is a pipe, a socket or a device, and no file"
+                    return Problem(file, 1, 1, message, "unreadable", "put a file here")
+                data = source.read(MAX_BYTES + 1)  # enough to tell that it is too large
         except OSError as error:
             return Problem(file, 1, 1, f"cannot read this file: {error.strerror}", "unreadable")
         known = self._trees.get(data) if self._trees is not None else None

@@ -61,9 +61,6 @@ def subject_faults(draft: Draft) -> Iterator[Fault]:
         return
     options = [name for name in ways.options if draft.said("options", name) is not None]
     query = draft.said(QUERY)
-    if query is not None and not query.strip():
-        yield Fault("the query is blank", "no-value", "say what to search for", (QUERY,))
-        return
     said = [*([QUERY] if query is not None else []), *(f"options.{name}" for name in options)]
     if not said:
         choices = either(['"query: …"', *(f'"options: {{{name}: …}}"' for name in ways.options)])

@@ -76,7 +76,7 @@ def plain(text: str) -> Any:
 def read_tree(data: bytes) -> Tree:
     """The tree of a file's bytes; never raises for what is in them."""
     if len(data) > MAX_BYTES:
-        message = f"the file has {len(data):,} bytes; a job has at most {MAX_BYTES:,}"
+        message = f"the file has more than {MAX_BYTES:,} bytes, the most that a job has"
         return _unreadable(Fault(message, "too-large", place=Place(1, 1)))
     try:
         text = data.decode("utf-8-sig")

@@ -8,6 +8,9 @@ from functools import cache, lru_cache
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _NO_PLACE = frozenset({"Factory", "localtime", "posixrules"})
+_COPIES = ("posix/", "right/")
+"""What some machines have all zones below once more; those of `right` count leap seconds besides."""
+
 _MINUTE = timedelta(minutes=1)
 
 
@@ -18,7 +21,7 @@ def zone(name: str) -> tzinfo:
         return UTC
     from zoneinfo import ZoneInfo  # noqa: PLC0415  most jobs are in UTC and never need it
 
-    if _NAME.fullmatch(name) and name not in _NO_PLACE:
+    if _NAME.fullmatch(name) and name not in _NO_PLACE and not name.startswith(_COPIES):
         try:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):

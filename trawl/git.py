@@ -33,13 +33,9 @@ _COMMAND: Final = (
 _KEPT: Final = ("PATH", "HOME", "XDG_CONFIG_HOME")
 """Of the environment; what a hook or a caller set up for another repository (GIT_DIR) stays behind."""
 
-_DEFAULTS: Final = (
-    "refs/remotes/origin/HEAD",
-    "refs/remotes/origin/main",
-    "refs/remotes/origin/master",
-    "refs/heads/main",
-    "refs/heads/master",
-)
+_ORIGIN: Final = "refs/remotes/origin/"
+_OWN: Final = "refs/heads/"
+_DEFAULTS: Final = tuple(f"{place}{name}" for place in (_ORIGIN, _OWN) for name in ("main", "master"))
 _AT_ONCE: Final = 50
 _LINK: Final = "120000"
 _REGULAR: Final = ("100644", "100755")
@@ -47,6 +43,10 @@ _REGULAR: Final = ("100644", "100755")
 
 class GitProblem(Exception):  # noqa: N818  says what is so; the person sees its text only
     """Something is not there or cannot be read; `str()` is a sentence for a person."""
+
+
+class NoSuchRevision(GitProblem):
+    """A person named what git does not know."""
 
 
 class Entry(NamedTuple):
@@ -65,23 +65,35 @@ class Repository(NamedTuple):
     prefix: str
 
     def commit(self, revision: str) -> str:
-        """The full name of the commit that `revision` means; GitProblem where there is none."""
+        """The full name of the commit that `revision` means; NoSuchRevision where there is none."""
         found = self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if found is None:
-            raise GitProblem(f'git knows no revision "{revision}" here; fetch it, or name another')
+            raise NoSuchRevision(f'git knows no revision "{revision}" here; fetch it, or name another')
         return found.strip()
 
     def usual_base(self) -> str:
         """The name of what changes here are merged into; GitProblem where that is anybody's guess."""
-        for name in _DEFAULTS:
+        # By the name of the branch, so that whoever reads the plan sees which one the remote calls its main.
+        said = self._ask("symbolic-ref", "--quiet", f"{_ORIGIN}HEAD")
+        for name in (*([said.strip()] if said else []), *_DEFAULTS):
             if self._ask("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
-                return name.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+                return name.removeprefix("refs/remotes/").removeprefix(_OWN)
         raise GitProblem("there is no branch main or master to compare with; name one with --base")
 
     def fork_point(self, base: str, head: str) -> str:
-        """Where `head` left `base`, both commits; `base` itself where git does not know."""
+        """Where `head` left `base`, both commits; `base` itself where they have no history in common.
+
+        GitProblem where git has only the end of the history, so that nobody can know.
+        """
         found = self._ask("merge-base", "--end-of-options", base, head)
-        return found.split()[0] if found else base
+        if found:
+            return found.split()[0]
+        if (self._ask("rev-parse", "--is-shallow-repository") or "").strip() == "true":
+            raise GitProblem(
+                "git has only the end of the history here, and not where these files left what they are"
+                " compared with; fetch the rest: git fetch --unshallow"
+            )
+        return base
 
     def files(self, commit: str, folder: str) -> list[Entry]:
         """Every file and link below a folder, as the commit has them; none where it has no such folder."""

@@ -19,6 +19,9 @@ _MISSING = re.compile(r'"(?P<name>[a-z_.]+)" is missing')
 _USUAL: Final = ("bucket", "key")
 """Every job has them, so nobody wonders why they are asked for."""
 
+_FIRST: Final = {"schedule": "daily"}
+"""What an empty answer means, the first time and each time after."""
+
 _OFTEN: Final = 20
 """Questions about one job, after which somebody is stuck."""
 
@@ -38,7 +41,7 @@ def text_of_job(said: dict[str, Any], path: Path, pipelines: Path, *, ask: bool)
     """
     if ask:
         _first_questions(said)
-    said.setdefault("schedule", "daily")
+    said.setdefault("schedule", _FIRST["schedule"])
     if not ask:
         _fill(said, path, pipelines)
     for _ in range(_OFTEN):
@@ -85,7 +88,7 @@ def _first_questions(said: dict[str, Any]) -> None:
     if "query" not in said and said["source"] not in ("archive", "rss", "mastodon"):
         _ask(said, "query", "")
     if "schedule" not in said:
-        _ask(said, "schedule", "daily")
+        _ask(said, "schedule", _FIRST["schedule"])
     if "description" not in said:
         _ask(said, "description", "")
 
@@ -108,7 +111,8 @@ def _mended(said: dict[str, Any], problem: Problem, text: str, pipelines: Path) 
         click.echo(f"Needed: {_in_a_sentence(_described(name, said['source']))}.", err=True)
     if name is None:
         return False
-    _ask(said, name, _usual(name, pipelines) if problem.kind == "missing-key" else None, needed=True)
+    known = _FIRST.get(name) or (_usual(name, pipelines) if problem.kind == "missing-key" else None)
+    _ask(said, name, known, needed=True)
     return True
 
 

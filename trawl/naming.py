@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from schemas.folder import SUFFIXES
+from schemas.folder import DEFAULTS_FILES, SUFFIXES
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import Reading, job_path, read_job, read_jobs
@@ -19,16 +19,20 @@ _NAMED: Final = 3
 """Files in one sentence."""
 
 
-class NoSuchJob(LookupError):  # noqa: N818  says what is so; the person sees its text only
-    """There is no such job; `str()` is a sentence for a person."""
+class NotThere(click.ClickException):
+    """What the command line names is not there; the message is a sentence for a person."""
+
+    exit_code = 2
 
 
 def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
-    """The job called `name`, or in the file of that name; raises NoSuchJob."""
+    """The job called `name`, or in the file of that name; raises NotThere."""
     if name.endswith(SUFFIXES):
         file = Path(name)
         if not file.is_file():
-            raise NoSuchJob(f"there is no file {short(name)}")
+            raise NotThere(f"there is no file {short(name)}")
+        if file.name in DEFAULTS_FILES:
+            raise NotThere(f"{short(name)} has the defaults of its folder's jobs, and is no job itself")
         folder = next(
             (up for up in file.absolute().parents if up.name == "pipelines"), file.absolute().parent
         )
@@ -37,12 +41,12 @@ def find(name: str, pipelines: Path) -> Job | tuple[Problem, ...]:
 
 
 def file_of(name: str, pipelines: Path) -> Path:
-    """The file of the job called `name`; raises NoSuchJob."""
+    """The file of the job called `name`; raises NotThere."""
     path = job_path(name, pipelines)
     if path is None and not pipelines.is_dir():
-        raise NoSuchJob(f'there is no folder pipelines here or above, where the job "{short(name)}" would be')
+        raise NotThere(f'there is no folder pipelines here or above, where the job "{short(name)}" would be')
     if path is None:
-        raise NoSuchJob(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
+        raise NotThere(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
     return path
 
 
@@ -56,10 +60,7 @@ def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[s
         return list(reading.jobs), left_out(reading)
     found = []
     for name in names:
-        try:
-            job = find(name, pipelines)
-        except NoSuchJob as error:
-            raise click.ClickException(str(error)) from None
+        job = find(name, pipelines)
         if not isinstance(job, Job):
             raise click.ClickException(f"{name} has problems, which `trawl check` shows")
         found.append(job)
@@ -69,7 +70,7 @@ def jobs_named(names: Sequence[str], pipelines: Path) -> tuple[list[Job], list[s
 def every_job(pipelines: Path) -> Reading:
     """All jobs of a project, and what is wrong with the rest; raises click.ClickException."""
     if not pipelines.is_dir():
-        raise click.ClickException("there is no folder pipelines here or above")
+        raise NotThere("there is no folder pipelines here or above")
     return read_jobs(pipelines)
 
 

@@ -82,17 +82,21 @@ def runs_at_once(job: Job) -> int:
     return 1 if alone else AT_ONCE
 
 
+class NoMoment(Stop):
+    """An option of the command line that names a moment names none."""
+
+
 def moment_of(job: Job, option: str, text: str | None) -> datetime | None:
     """The moment that an option of the command line names; without an offset by the clocks of the job's zone.
 
-    Raises Stop for what is none.
+    Raises NoMoment for what is none.
     """
     if text is None:
         return None
     try:
         return parse_moment(text, zone(job.schedule.timezone))
     except ValueError as error:
-        raise Stop(f"{option}: {error}; write 2021-07-05 or 2021-07-05T06:00Z") from None
+        raise NoMoment(f"{option}: {error}; write 2021-07-05 or 2021-07-05T06:00Z") from None
 
 
 def _window(base: Window, overrides: Overrides) -> Window:

@@ -24,7 +24,7 @@ from schemas.folder import SUFFIXES
 from schemas.job import Job
 from schemas.reading import Reading, read_jobs
 from trawl.connections import connections
-from trawl.naming import NoSuchJob, find, left_out, some
+from trawl.naming import find, left_out, some
 from trawl.project import PIPELINES, project
 
 _A_FOLDER: Final = ("./", "../", "/")
@@ -71,7 +71,7 @@ def targets(
 ) -> list[Target]:
     """What names mean: buckets, as seen from `here`, jobs or their files; every job where there are none.
 
-    `connection` is for the buckets named; jobs have their own. Raises NoSuchJob and NothingToVerify.
+    `connection` is for the buckets named; jobs have their own. Raises NotThere and NothingToVerify.
     """
     every = reading.jobs
     if not names and not every:
@@ -146,7 +146,7 @@ def verify_named(
                 except (RetryLater, Stop) as problem:
                     files = sorted(job.file for job in target.jobs.values())
                     problems.append(f"{some(files)}: {problem}" if files else str(problem))
-    except (NoSuchJob, NothingToVerify) as error:
+    except NothingToVerify as error:
         raise click.ClickException(str(error)) from None
     if not found:
         raise click.ClickException("; ".join(problems))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -119,9 +120,36 @@ def test_show_of_a_bad_job_prints_its_problems(project: Path) -> None:
 
 def test_show_of_an_unknown_job_asks_what_was_meant(project: Path) -> None:
     result = run("show", "goood")
-    assert result.exit_code == 1, project
+    assert result.exit_code == 2, project
     assert 'there is no job "goood" in pipelines; did you mean "good"?' in result.stderr
-    assert run("show", "nope.yaml").exit_code == 1
+    assert run("show", "nope.yaml").exit_code == 2
+
+
+def test_show_takes_no_defaults_for_a_job(project: Path) -> None:
+    (project / "pipelines" / "defaults.yaml").write_text("limit: 5\n")
+    result = run("show", "pipelines/defaults.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert (
+        "pipelines/defaults.yaml has the defaults of its folder's jobs, and is no job itself" in result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "good"], ["check", "--format", "json"], ["plan", "--help"], ["schema"]]
+)
+def test_a_disk_that_is_full_is_no_defect(project: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "trawl.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+    said = "Error: what was to be printed cannot be written: No space left on device"
+    assert (done.returncode, done.stderr.decode().splitlines()[-1]) == (1, said)
+    assert b"Traceback" not in done.stderr
 
 
 def page(project: Path, more: str, now: datetime) -> str:

@@ -44,7 +44,10 @@ def test_the_usual_base_is_what_is_there(project: Path) -> None:
     git(project, "update-ref", "refs/remotes/origin/master", "HEAD")
     assert repository(project).usual_base() == "origin/master"
     git(project, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/master")
-    assert repository(project).usual_base() == "origin/HEAD"
+    assert repository(project).usual_base() == "origin/master"
+    git(project, "update-ref", "refs/remotes/origin/develop", "HEAD")
+    git(project, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/develop")
+    assert repository(project).usual_base() == "origin/develop"
 
 
 def test_without_a_usual_base_a_person_is_asked_for_one(project: Path) -> None:
@@ -67,6 +70,17 @@ def test_histories_that_never_met_are_compared_as_they_are(project: Path) -> Non
     git(project, "switch", "--quiet", "--orphan", "other")
     other = commit(project, "other")
     assert repository(project).fork_point(base, other) == base
+
+
+def test_where_the_history_is_cut_off_nobody_says_what_main_did_since(project: Path, tmp_path: Path) -> None:
+    git(project, "switch", "--quiet", "--create", "work")
+    commit(project, "mine")
+    git(project, "switch", "--quiet", "main")
+    commit(project, "theirs")
+    git(tmp_path, "clone", "--quiet", "--depth=1", "--no-single-branch", project.as_uri(), "cut")
+    cut = repository(tmp_path / "cut")
+    with pytest.raises(GitProblem, match=r"only the end of the history here.*git fetch --unshallow"):
+        cut.fork_point(cut.commit("origin/main"), cut.commit("origin/work"))
 
 
 def test_a_folder_below_the_top_is_read_by_its_own_names(project: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_job_alone_can_be_cleared(project: Path) -> None:
     assert run("years", "--yes").exit_code == 0
     assert files(project) == {"forever": 2, "pages": 2, "years": 0}
     unknown = run("yeers")
-    assert (unknown.exit_code, 'did you mean "years"' in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, 'did you mean "years"' in unknown.stderr) == (2, True)
 
 
 def test_a_bucket_that_cannot_be_reached_keeps_no_other_from_being_cleared(project: Path) -> None:

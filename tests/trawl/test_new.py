@@ -170,9 +170,10 @@ def test_questions_ask_for_what_the_source_needs(project: Path) -> None:
 
 
 def test_a_wrong_answer_is_explained_and_asked_again(project: Path) -> None:
-    answers = "twitter\ncovid\nsometimes\n\ndaily\nMy_Bucket\ns3://my-bucket\n\n"
+    answers = "twitter\ncovid\nsometimes\n\n\nMy_Bucket\ns3://my-bucket\n\n"
     result = new("mine", "--ask", answers=answers)
     assert '"sometimes" is no schedule' in result.stderr
+    assert result.stdout.count("Schedule [daily]: ") == 2
     assert result.exit_code == 0, result.output
     job = read(project, "mine.yaml")
     assert (job.bucket, job.schedule.text) == ("s3://my-bucket", "daily")
@@ -190,6 +191,16 @@ def test_a_connection_is_asked_for_with_an_example_of_its_source(project: Path) 
     assert result.exit_code == 0, (project, result.output)
     assert "Needed: The Airflow connection with the source's credentials.\n" in result.stderr
     assert "Source connection (such as reddit_api): " in result.stdout
+
+
+@pytest.mark.parametrize("name", ["defaults", "team.defaults", "pipelines/team/defaults.yml"])
+def test_a_job_cannot_be_called_as_the_defaults_of_others_are(project: Path, name: str) -> None:
+    result = new(name, "--source", "hackernews", "--query", "a", "--bucket", "./b", "--no-ask")
+    assert result.exit_code == 1
+    assert (
+        "a file called defaults has the defaults of its folder's jobs, and is no job itself" in result.stderr
+    )
+    assert list(project.rglob("defaults*")) == []
 
 
 def test_who_ends_the_questions_gets_no_file(project: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_change_with_problems_ends_with_one(project: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--base", "nope"], ["--head", "--help"], ["--base", "-x"]])
 def test_a_revision_that_is_none_is_said_to_be_none(project: Path, arguments: list[str]) -> None:
     result = run(*arguments)
-    assert result.exit_code == 1, project
+    assert result.exit_code == 2, project
     assert "git knows no revision" in result.stderr
     assert "Traceback" not in result.output
 

@@ -93,7 +93,7 @@ def test_where_there_is_no_project_every_command_says_so(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = call(*words)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no folder pipelines here or above" in result.stderr
 
 

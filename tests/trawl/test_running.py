@@ -159,8 +159,8 @@ def test_a_range_that_is_over_is_nothing_to_do(project: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nope"], ["examples.covid_archive", "--start", "soon"]])
-def test_what_the_person_wrote_ends_with_one(project: Path, arguments: list[str]) -> None:
-    assert invoke(*arguments).exit_code == 1, project
+def test_a_job_or_a_time_that_is_none_ends_with_two(project: Path, arguments: list[str]) -> None:
+    assert invoke(*arguments).exit_code == 2, project
 
 
 def test_a_missing_connection_ends_with_one_and_says_which(project: Path) -> None:

@@ -79,11 +79,12 @@ def doctor(context: click.Context, job: str) -> None:
     and asks each source whether it answers. Ends with 1 where anything is red.
     """
     from schemas.reading import read_jobs
+    from trawl.naming import NotThere
 
     found = job_named(job) if job else None
     root = Path(found.root) if found else project_folder()
     if not (root / "pipelines").is_dir():
-        raise click.ClickException("there is no folder pipelines here or above")
+        raise NotThere("there is no folder pipelines here or above")
     reading = read_jobs(root / "pipelines")
     red = False
     with explained():

@@ -65,17 +65,16 @@ def pipelines_folder() -> Path:
 
 
 def job_named(name: str, *, among_all: bool = False) -> Job:
-    """The job of a name or file; where it has problems they are printed, and the command ends with 1.
+    """The job of a name or file; NotThere where there is none.
+
+    Where it has problems they are printed, and the command ends with 1.
 
     With `among_all`, what is wrong between files is a problem too: an object of two jobs.
     """
     from schemas.job import Job
-    from trawl.naming import NoSuchJob, find
+    from trawl.naming import find
 
-    try:
-        found = find(name, pipelines_folder())
-    except NoSuchJob as error:
-        raise click.ClickException(str(error)) from None
+    found = find(name, pipelines_folder())
     if isinstance(found, Job):
         beside = _beside(found) if among_all else ()
         if not beside:
@@ -97,13 +96,17 @@ def _beside(job: Job) -> tuple[Problem, ...]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """What goes wrong where data moves, as a sentence and exit code 1."""
+    """What goes wrong where data moves, as a sentence and exit code 1; 2 for what was asked wrongly."""
     from etl_callables.errors import NothingToDo, TrawlError
+    from trawl.naming import NotThere
+    from trawl.request import NoMoment
 
     try:
         yield
     except NothingToDo:
         raise
+    except NoMoment as error:
+        raise NotThere(str(error)) from None
     except TrawlError as error:
         raise click.ClickException(str(error)) from None
     except ModuleNotFoundError as error:

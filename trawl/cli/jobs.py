@@ -102,20 +102,17 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fi
 
 
 def _file_or_job(path: Path) -> Path:
-    """The path, or the file of the job of that name; click.UsageError where there is neither."""
+    """The path, or the file of the job of that name; NotThere where there is neither."""
     from schemas.folder import SUFFIXES
     from schemas.words import short
-    from trawl.naming import NoSuchJob, file_of
+    from trawl.naming import NotThere, file_of
 
     name = str(path)
     if os.path.exists(path):  # noqa: PTH110  false, too, of what can be no path
         return path
     if name.endswith(SUFFIXES) or os.sep in name:
-        raise click.UsageError(f"there is no file or folder {short(name)}")
-    try:
-        return file_of(name, pipelines_folder())
-    except NoSuchJob as error:
-        raise click.UsageError(str(error)) from None
+        raise NotThere(f"there is no file or folder {short(name)}")
+    return file_of(name, pipelines_folder())
 
 
 @trawl.command(epilog=example("trawl show team.covid"), short_help="Show what a job means and does next.")
@@ -147,13 +144,16 @@ def plan(context: click.Context, base: str | None, head: str | None, as_format: 
     Every job that comes, goes or means something else: its values before and after, its runs, what it
     can fetch and cost at most, and what to know. Reads git and the files, and runs nothing of them.
     """
-    from trawl.git import GitProblem
+    from trawl.git import GitProblem, NoSuchRevision
+    from trawl.naming import NotThere
     from trawl.plan import plan as make
     from trawl.plan.printing import printed
 
     now = datetime.now(UTC)
     try:
         made = make(pipelines_folder().absolute().parent, base, head, now)
+    except NoSuchRevision as error:
+        raise NotThere(str(error)) from None
     except GitProblem as error:
         raise click.ClickException(str(error)) from None
     click.echo(printed(made, as_format, now, terminal_columns()), color=colour(), nl=False)
