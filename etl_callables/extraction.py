@@ -251,8 +251,9 @@ class _Progress:
             self.going = False
             self._note(REPEATED)
         else:
-            # A day without posts is nothing strange.
-            self._empties = 0 if fetched or self._asking.begins(following) else self._empties + 1
+            # A day without posts is nothing strange, nor is a feed that has not changed.
+            usual = fetched or not self.source.REPEATS or self._asking.begins(following)
+            self._empties = 0 if usual else self._empties + 1
             if self._empties >= _EMPTIES:
                 self.going = False
                 self._note(EMPTY)

@@ -16,9 +16,10 @@ import io
 import json
 import re
 from calendar import timegm
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import feedparser
 
@@ -50,13 +51,26 @@ def version() -> str:
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
-    """A page a feed; a cursor is the number of the next one. A feed that has not changed has no body."""
+    """A page a feed; a cursor is the numbers of those still to ask. A feed that has not changed has no body.
+
+    A feed that cannot be read takes nothing from the others: it is left for the end, where a refusal
+    is told in `truncated`. Raises RetryLater where that may pass, and Stop where all feeds refuse.
+    """
     parse(request.query)  # what is wrong with it is told before anything is asked
     feeds = feeds_of(request.options)
-    for number in range(int(cursor or 0), len(feeds)):
-        following = str(number + 1) if number + 1 < len(feeds) else None
+    logins = _logins(feeds, request)
+    waiting = [int(number) for number in cursor.split(",")] if cursor else list(range(len(feeds)))
+    failed: dict[int, RetryLater | Stop] = {}
+    while waiting:
+        number = waiting.pop(0)
         known = request.memory.get(feeds[number], {})
-        answer = _ask(feeds[number], known, request, run)
+        try:
+            answer = _ask(feeds[number], known, logins.get(feeds[number]), request, run)
+        except (RetryLater, Stop) as problem:
+            failed[number] = problem
+            run.log.warning("%s Its entries are missing as long as it cannot be read.", problem)
+            continue
+        following = ",".join(map(str, [*waiting, *failed])) or None
         if answer.status == _NOT_MODIFIED:
             yield Page((), following)
             continue
@@ -64,6 +78,51 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         before, now = set(known.get("ids", ())), set(_names(body))
         gap = f"{feeds[number]} holds nothing of what it held before: entries in between may be missing"
         yield Page((body,), following, gap if before and now and not before & now else None)
+    if failed:
+        yield Page((), None, _missing(failed.values(), of=len(feeds)))
+
+
+def _missing(problems: Collection[RetryLater | Stop], *, of: int) -> str:
+    """What is missing without the feeds that refuse, where others do not; else raises."""
+    passing = [problem for problem in problems if isinstance(problem, RetryLater)]
+    if passing:
+        raise max(passing, key=lambda problem: problem.after or datetime.min.replace(tzinfo=UTC))
+    if len(problems) == of:
+        raise next(iter(problems))
+    return "; ".join(f"a feed could not be read: {str(problem).rstrip('.')}" for problem in problems)
+
+
+def _logins(feeds: Sequence[str], request: Request) -> dict[str, str]:
+    """The head that logs in, by feed: for those of the connection's host alone, or of their only one."""
+    login, password = request.credentials.get("login"), request.credentials.get("password")
+    if not (login and password):
+        return {}
+    places = {feed: _place(feed.partition("?")[0]) for feed in feeds}
+    home = address(request.credentials, "")
+    if home:
+        own = [feed for feed, place in places.items() if place == _place(home)]
+        if not own:
+            raise Stop(
+                f"The login of the connection {request.connection} is for {home}, where none of the job's"
+                " feeds is: correct its host, or `options.feeds`."
+            )
+    else:
+        own = list(places)
+        if len(set(places.values())) > 1:
+            raise Stop(
+                f"The job's feeds are of several hosts, and nothing says to which of them the login of the"
+                f" connection {request.connection} belongs: write it into the connection's host."
+            )
+    for feed in own:
+        address({"host": feed.partition("?")[0], "password": password}, "")  # not over the network in clear
+    head = f"Basic {base64.b64encode(f'{login}:{password}'.encode()).decode()}"
+    return dict.fromkeys(own, head)
+
+
+def _place(written: str) -> tuple[str | None, int]:
+    """Host and port of an address."""
+    parts = urlsplit(address({"host": written}, ""))
+    return parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
 
 
 def feeds_of(options: Mapping[str, Any]) -> list[str]:
@@ -82,14 +141,11 @@ def remember(bodies: Sequence[bytes], *, rest: bool) -> dict[str, Any]:
     return note
 
 
-def _ask(feed: str, known: Mapping[str, Any], request: Request, run: Run) -> Answer:
+def _ask(feed: str, known: Mapping[str, Any], login: str | None, request: Request, run: Run) -> Answer:
     conditions = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")}
-    login, password = request.credentials.get("login"), request.credentials.get("password")
     headers = {"Accept": "application/atom+xml, application/rss+xml, application/feed+json, */*;q=0.5"}
-    if login and password:
-        address({"host": feed.partition("?")[0], "password": password}, "")  # not over the network in clear
-        pair = base64.b64encode(f"{login}:{password}".encode()).decode()
-        headers["Authorization"] = f"Basic {pair}"
+    if login:
+        headers["Authorization"] = login
     with Client.of(f"The feed {feed}", "", request, run, headers=headers, follow=True) as client:
         asked = {name: value for name, value in conditions.items() if value}
         answer = client.get(feed, headers=asked, accept={_NOT_MODIFIED} if asked else ())

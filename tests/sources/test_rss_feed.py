@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from schemas.window import Window
 from tests.etl_callables.jobs import a_run, job
 from tests.servers.feeds import MORE, SITE, Site, atom, json_feed, json_item, rss
 from tests.servers.made import Made, made
-from tests.servers.standin import Answer, StandIn
+from tests.servers.standin import Answer, Asked, StandIn
 
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
 KINDS = ("rss", "atom", "json")
@@ -261,6 +262,76 @@ def test_a_memory_that_is_damaged_says_what_to_do(tmp_path: Path) -> None:
         recall(store, asked)
 
 
+# --- feeds that cannot be read ------------------------------------------------------------------------
+
+
+class Sites:
+    """Feeds of one site, some of which answer otherwise."""
+
+    def __init__(self, **instead: Answer) -> None:
+        self.instead = instead
+
+    def __call__(self, asked: Asked) -> Answer:
+        name = asked.path.strip("/")
+        number = int(name.removeprefix("feed"))
+        given = Answer(json_feed([entry(number, day(1).start)]), kind="application/feed+json")
+        return self.instead.get(name, given)
+
+
+GONE = Answer(b"gone", 404, "text/plain")
+BUSY = Answer(b"slow down", 429, "text/plain", {"Retry-After": "3600"})
+
+
+@pytest.mark.parametrize("bad", ["feed1", "feed2", "feed3"])
+def test_a_feed_that_refuses_takes_nothing_from_the_others(tmp_path: Path, bad: str) -> None:
+    site = Sites(**{bad: GONE})
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, [f"{service.url}/feed{number}" for number in (1, 2, 3)])
+        numbers, manifest = take(asked, day(1))
+        assert sorted(numbers) == [number for number in (1, 2, 3) if not bad.endswith(str(number))]
+        assert not manifest.complete
+        assert f"a feed could not be read: The feed {service.url}/{bad} has nothing" in (
+            manifest.truncated or ""
+        )
+        site.instead.clear()
+        numbers, manifest = take(asked, day(2))
+    assert numbers == [int(bad[-1])]
+    assert manifest.complete
+
+
+def test_feeds_that_all_refuse_stop_the_run(tmp_path: Path) -> None:
+    with StandIn(Sites(feed1=GONE, feed2=GONE)) as service:
+        asked = job_of(tmp_path, [f"{service.url}/feed1", f"{service.url}/feed2"])
+        with pytest.raises(Stop, match="feed1 has nothing"):
+            take(asked, day(1))
+        assert len(service.asked) == 2
+
+
+def test_while_a_feed_is_waited_for_the_others_are_kept_and_not_asked_again(tmp_path: Path) -> None:
+    site = Sites(feed1=BUSY, feed2=GONE)
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, [f"{service.url}/feed{number}" for number in (1, 2, 3)])
+        with pytest.raises(RetryLater, match="feed1"):
+            take(asked, day(1))
+        assert [one.path for one in service.asked] == ["/feed1", "/feed2", "/feed3"]
+        del site.instead["feed1"]
+        numbers, manifest = take(asked, day(1))
+        assert [one.path for one in service.asked[3:]] == ["/feed1", "/feed2"]
+    assert sorted(numbers) == [1, 3]
+    assert "feed2" in (manifest.truncated or "")
+
+
+def test_many_feeds_that_have_not_changed_are_nothing_strange(tmp_path: Path) -> None:
+    sites = [Site([entry(number, day(1).start)]) for number in range(15)]
+    with ExitStack() as stack:
+        services = [stack.enter_context(StandIn(site)) for site in sites]
+        asked = job_of(tmp_path, [f"{service.url}/rss" for service in services])
+        assert len(take(asked, day(1))[0]) == 15
+        sites[-1].posts.append(entry(99, day(2).start))
+        numbers, manifest = take(asked, day(2))
+    assert (numbers, manifest.complete) == ([99], True)
+
+
 # --- asking ------------------------------------------------------------------------------------------
 
 
@@ -308,6 +379,31 @@ def test_a_feed_that_moved_is_followed_and_a_login_does_not_go_elsewhere() -> No
             assert len(read(ask(here, "old", login="ada", password="secret"))) == 2
             assert here.asked[0].headers["authorization"] == "Basic YWRhOnNlY3JldA=="
         assert "authorization" not in there.asked[0].headers
+
+
+def test_a_login_goes_to_the_host_of_its_connection_alone() -> None:
+    with StandIn(Site(made(2, day(1)))) as own, StandIn(Site(made(2, day(1)))) as foreign:
+        options = {"feeds": [f"{foreign.url}/rss", f"{own.url}/rss", f"{own.url}/atom"]}
+        for host in (own.url, own.url.partition("//")[2]):
+            credentials = {"login": "ada", "password": "secret", "host": host}
+            request = Request(None, day(1), None, options, credentials=credentials, connection="mine")
+            assert len(list(rss_feed.pages(request, None, Run()))) == 3
+    assert {one.headers.get("authorization") for one in own.asked} == {"Basic YWRhOnNlY3JldA=="}
+    assert {one.headers.get("authorization") for one in foreign.asked} == {None}
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("", "write it into the connection's host"), ("blog.example", "none of the job's feeds")],
+)
+def test_a_login_of_nobody_knows_which_host_goes_nowhere(host: str, told: str) -> None:
+    with StandIn(Site([])) as one, StandIn(Site([])) as other:
+        options = {"feeds": [f"{one.url}/rss", f"{other.url}/rss"]}
+        credentials = {"login": "ada", "password": "secret", "host": host}
+        request = Request(None, day(1), None, options, credentials=credentials, connection="mine")
+        with pytest.raises(Stop, match=told):
+            list(rss_feed.pages(request, None, Run()))
+    assert one.asked == other.asked == []
 
 
 def test_a_login_does_not_cross_the_network_in_clear() -> None:

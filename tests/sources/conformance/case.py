@@ -72,6 +72,7 @@ class Case:
     question reaches at most, None where there is no end; `covered` whether the source then gets the
     others in another way. `ahead` is how many pages may be on their way when a run is killed.
     `incremental` is whether runs take what no run before did, whatever its time.
+    `apart` is whether each page has a place of its own, which may refuse while the others are read.
     `loops` and `overlaps` say whether the service could do so at all, given how it is asked.
     `prelude` is how many questions come before the first page that may be answered by 404.
     `refusal` is what a refusal's message says to correct. `words` is whether it searches by words.
@@ -89,6 +90,7 @@ class Case:
     covered: bool = True
     ahead: int = 0
     incremental: bool = False
+    apart: bool = False
     loops: bool = True
     overlaps: bool = True
     refusal: str = "the_connection"

@@ -37,6 +37,7 @@ CASE = Case(
     serve=serve,
     query="covid",
     incremental=True,
+    apart=True,
     loops=False,
     absent=frozenset({"author_name", "author_id", "likes", "reposts", "replies", "quotes", "bookmarks"})
     | {"views", "source_label", "conversation_id", "in_reply_to", "quoted", "reposted", "mentions"},

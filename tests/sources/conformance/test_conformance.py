@@ -215,15 +215,17 @@ def test_a_fault_that_stays_is_for_later_and_loses_nothing(stage: Stage, case: C
 def test_a_refusal_stops_and_says_what_to_correct(
     stage: Stage, case: Case, fault: str, question: int
 ) -> None:
+    """Where pages have places of their own, all of which refuse, each was asked once."""
     served_by_a_service(case, fault)
     with stage.trial(made(35, DAY), limit=35) as trial:
         service = trial.served.service
         assert service
         at = question + (case.prelude if fault == "404" else 0)
-        service.instead[at] = STOPPING[fault]
+        last = 35 // case.page if case.apart else at
+        service.instead.update(dict.fromkeys(range(0 if case.apart else at, last + 1), STOPPING[fault]))
         with pytest.raises(Stop) as caught:
             trial.extract()
-        assert len(service.asked) <= at + 1 + case.ahead
+        assert len(service.asked) <= last + 1 + case.ahead
     said = str(caught.value)
     assert said.endswith(".")
     if fault in {"401", "403"}:
