@@ -42,7 +42,7 @@ LARGEST: Final = 64 << 20
 """Bytes of an answer above which something is wrong."""
 
 _PAUSES: Final = (0.5, 2.0)
-"""Seconds before the second and the third try after a fault that passes."""
+"""Seconds before the second and the third try after a fault that passes, and to wait at least."""
 
 _PORTS: Final = 1 << 16
 _WAITS: Final = 10
@@ -155,7 +155,12 @@ def _in_place(problem: RetryLater, faults: int, waits: int, run: Run) -> float |
         again = faults < len(_PAUSES) and not isinstance(problem, Unhelpful)
         return _PAUSES[faults] if again else None
     seconds = (problem.after - run.now()).total_seconds()
-    return max(seconds, 0.1) if seconds <= PATIENCE and waits < _WAITS else None
+    # Whoever says a short time again and again is not asked again and again.
+    return (
+        max(seconds, _PAUSES[min(waits, len(_PAUSES) - 1)])
+        if seconds <= PATIENCE and waits < _WAITS
+        else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,8 @@ class Client:
 
     `name` and `connection` are for messages. `base` is the root of relative paths (`address`).
     `headers` go with every question and may hold secrets, which no message repeats. `judge` may
-    raise what an answer means for this service alone, before the general rules look at it.
+    raise what an answer means for this service alone, before the general rules look at it. `option` is the
+    job's option that says where the service is, where one does (`verdict.Service`).
     `transport` stands in for the network in tests.
     """
 
@@ -181,6 +187,7 @@ class Client:
     base: str
     run: Run
     connection: str = ""
+    option: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     rate: Rate | None = None
     judge: Callable[[Answer], None] | None = None
@@ -214,7 +221,9 @@ class Client:
         """
         base = address(request.credentials, home)
         timeout = _timeout(request.credentials)
-        client = cls(name, base, run, connection=request.connection, **{"timeout": timeout, **more})
+        option = "server" if "server" in request.options and not request.credentials.get("host") else ""
+        said = {"connection": request.connection, "option": option}
+        client = cls(name, base, run, **{**said, "timeout": timeout, **more})
         clients: dict[Any, Self] | None = request.shared.get(CLIENTS) if shared else None
         if clients is None:
             return client
@@ -349,7 +358,7 @@ class Client:
         if answer.status not in accept:
             if self.judge is not None:
                 self.judge(answer)
-            problem = verdict(answer, Service(self.name, self.connection), now)
+            problem = verdict(answer, Service(self.name, self.connection, self.option), now)
             if problem is not None:
                 raise problem
         self._closed = exhausted(answer.headers, now)

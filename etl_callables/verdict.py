@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -56,10 +57,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Who was asked, in the words of messages: its name, and the job's source connection if there is one."""
+    """Who was asked, in the words of messages: its name, and the job's source connection if there is one.
+
+    `option` is the job's option that says where it is, empty where the connection's host does.
+    """
 
     name: str
     connection: str = ""
+    option: str = ""
 
     @property
     def credentials(self) -> str:
@@ -70,6 +75,15 @@ class Service:
                 " Connections), then clear the task"
             )
         return "name a connection with credentials in the job's `source_connection`"
+
+    def moved(self, place: str) -> str:
+        """What to do where it has moved to `place`, a scheme and a host, as the end of a sentence."""
+        if self.option:
+            return f"write {urlsplit(place).netloc} as `{self.option}` in the job's `options`"
+        where = (
+            f"of the connection {self.connection}" if self.connection else "of the job's source connection"
+        )
+        return f"write {place} as the host {where}"
 
 
 class Unhelpful(RetryLater):
@@ -85,11 +99,15 @@ def verdict(answer: Answer, service: Service, now: datetime) -> TrawlError | Non
     words = said(answer)
     told = f"HTTP {status}: {words}" if words else f"HTTP {status}"
     if status in _LATER or status // 100 == 5:  # noqa: PLR2004 - 5xx
-        after = come_back(answer.headers, now)
+        named = come_back(answer.headers, now)
+        # A moment that has passed is no reason to hurry: clocks differ, and seconds are rounded down.
+        after = named if named is not None and named > now else None
         if status == 429:  # noqa: PLR2004
             message = f"{name} has had enough questions for now ({told})."
-            return RetryLater(message, after) if after else Unhelpful(message)
+            return Unhelpful(message) if named is None else RetryLater(message, after)
         return RetryLater(f"{name} is out of order ({told}).", after)
+    if status // 100 == 3:  # noqa: PLR2004 - 3xx
+        return _elsewhere(answer, service, told)
     if answer.is_page:
         return Stop(
             f"{name} answered with a web page instead of data (HTTP {status}): something in between blocks"
@@ -101,13 +119,37 @@ def verdict(answer: Answer, service: Service, now: datetime) -> TrawlError | Non
         return Stop(f"{name} does not allow this ({told}): {service.credentials}.")
     if status in {404, 410}:
         return Stop(f"{name} has nothing at {answer.url} ({told}): correct the job's `query` or `options`.")
-    if status // 100 == 3:  # noqa: PLR2004 - 3xx
-        where = answer.headers.get("location", "nowhere")[:200]
-        return Stop(
-            f"{name} sends questions elsewhere ({told}, to {where}):"
-            " correct the host of the job's source connection."
-        )
     return Stop(f"{name} did not take the question ({told}): correct the job's `query` or `options`.")
+
+
+def _elsewhere(answer: Answer, service: Service, told: str) -> Stop:
+    """What a redirect that is not followed means: most often, that a service has moved."""
+    name, given = service.name, answer.headers.get("location", "")
+    try:
+        old, new = _place(answer.url), _place(urljoin(answer.url, given))
+        where = _bare(urljoin(answer.url, given)) if given else ""
+    except ValueError:
+        where = ""
+    if not where:
+        return Stop(f"{name} sends questions elsewhere without saying where ({told}).")
+    if new and new != old:
+        remedy = f"if that is its new address, {service.moved(new)}"
+    else:
+        remedy = f"{answer.url} is not its address, or it wants a login first"
+    return Stop(f"{name} sends questions elsewhere ({told}, to {where}): {remedy}.")
+
+
+def _place(url: str) -> str:
+    """The scheme and host of a URL; empty where it has none that can be asked."""
+    parts = urlsplit(_bare(url))
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} and parts.netloc else ""
+
+
+def _bare(url: str) -> str:
+    """A URL as messages show it: without what may be secret, in one short line."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return _line(f"{parts.scheme}://{host}{parts.path}" if host else parts.path, 200)
 
 
 def come_back(headers: Mapping[str, str], now: datetime) -> datetime | None:
@@ -142,11 +184,9 @@ def _moment(text: str, now: datetime) -> datetime | None:
             moment = datetime.fromisoformat(text)
         else:
             moment = parsedate_to_datetime(text)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    moment = moment.astimezone(UTC)
     return max(moment, now) if moment - now <= LONGEST_WAIT else None
 
 
@@ -160,7 +200,11 @@ def said(answer: Answer) -> str:
         text = answer.body[:200].decode(errors="replace") if answer.kind == "text/plain" else ""
     else:
         text = "; ".join(dict.fromkeys(_words(value)))
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+    return _line(text, 300)
+
+
+def _line(text: str, most: int) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
 
 
 def _words(value: Any, depth: int = 3) -> Iterable[str]:

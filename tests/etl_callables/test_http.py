@@ -7,13 +7,13 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl_callables.errors import RetryLater, Stop
@@ -31,7 +31,7 @@ from etl_callables.http import (
 )
 from etl_callables.run import Run
 from etl_callables.sources import Request
-from etl_callables.verdict import LONGEST_WAIT, come_back, said
+from etl_callables.verdict import LONGEST_WAIT, come_back, exhausted, said
 from schemas.window import Window
 from tests.servers.authority import Authority
 from tests.servers.fault_proxy import Fault, FaultProxy
@@ -280,10 +280,50 @@ def test_a_service_that_says_none_are_left_is_not_asked_before_it_takes_more(
     assert (len(service.asked), clock.slept) == (2, [10.0])
 
 
-@given(st.dictionaries(st.sampled_from(["retry-after", "x-rate-limit-reset", "ratelimit-reset"]), st.text()))
+OFFSETS = st.builds(
+    lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-24 * 60 + 1, 24 * 60 - 1)
+)
+MOMENTS = st.datetimes(timezones=st.none() | OFFSETS)
+WAITS = (
+    st.text()
+    | MOMENTS.map(datetime.isoformat)
+    | MOMENTS.map(format_datetime)
+    | st.floats().map(str)
+    | st.integers().map(str)
+    | st.from_regex(
+        r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} ([A-Z]{3}|[+-][0-9]{1,5})"
+    )
+)
+LIMITS = (
+    *("retry-after", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset"),
+    *("x-rate-limit-remaining", "ratelimit-remaining", "x-ratelimit-remaining"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(LIMITS), WAITS))
+@example({"retry-after": "0001-01-01T00:00:00+23:00"})
+@example({"retry-after": "9999-12-31T23:59:59-23:00"})
 def test_no_header_is_too_strange(headers: dict[str, str]) -> None:
-    moment = come_back(headers, NOW)
-    assert moment is None or NOW <= moment <= NOW + LONGEST_WAIT
+    for moment in (come_back(headers, NOW), exhausted(headers, NOW)):
+        assert moment is None or NOW <= moment <= NOW + LONGEST_WAIT
+
+
+@pytest.mark.parametrize("wait", ["0", "0.0", str(int(NOW.timestamp()) - 5), "Wed, 01 Jul 2026 11:59:59 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_that_is_over_already_is_no_reason_to_hurry(
+    service: StandIn, clock: Clock, status: int, wait: str
+) -> None:
+    service.answer = lambda _: Answer(status=status, headers={"Retry-After": wait})
+    with client(service.url, clock) as asking, pytest.raises(RetryLater) as caught:
+        asking.get_json("/posts")
+    assert (len(service.asked), clock.slept, caught.value.after) == (3, [0.5, 2.0], None)
+
+
+def test_moments_too_short_to_help_are_made_longer(service: StandIn, clock: Clock) -> None:
+    service.answer = lambda _: Answer(status=429, headers={"Retry-After": "0.01"})
+    with client(service.url, clock) as asking, pytest.raises(RetryLater):
+        asking.get_json("/posts")
+    assert clock.slept == [0.5] + [2.0] * 9
 
 
 @pytest.mark.parametrize("text", ["99999999999999999999", "86401", "-5", "soon", "²", "1e9", "2026-13-45"])
@@ -409,6 +449,70 @@ def test_redirects_are_followed_where_a_source_wants_that(service: StandIn, cloc
     service.answer = lambda _: Answer(status=301, headers={"Location": "/old"})
     with client(service.url, clock, follow=True) as asking, pytest.raises(Stop, match="TooManyRedirects"):
         asking.get("/old")
+
+
+PAGE = b"<html><head><title>301 Moved Permanently</title></head></html>"
+MOVED = {
+    "options say where": (
+        {"server": "old.example"},
+        {},
+        "if that is its new address, write www.new.example as `server` in the job's `options`.",
+    ),
+    "the connection says where": (
+        {"server": "old.example"},
+        {"host": "https://old.example"},
+        "write https://www.new.example as the host of the connection some_api.",
+    ),
+    "nobody but the source says where": (
+        {},
+        {},
+        "write https://www.new.example as the host of the connection some_api.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "given", "remedy"), MOVED.values(), ids=MOVED)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_service_that_has_moved_is_told_with_what_to_write_instead(
+    clock: Clock, options: dict[str, Any], given: dict[str, Any], remedy: str, status: int
+) -> None:
+    headers = {"Content-Type": "text/html", "Location": "https://me:SECRET@www.new.example/posts?key=SECRET"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, content=PAGE))
+    request = Request(
+        None,
+        Window(NOW, NOW + timedelta(days=1)),
+        options=options,
+        credentials=given,
+        connection="some_api",
+    )
+    run = Run(now=lambda: clock.now, sleep=clock.sleep)
+    with (
+        Client.of("Somewhere", "https://old.example", request, run, transport=transport) as asking,
+        pytest.raises(Stop) as caught,
+    ):
+        asking.get_json("/posts")
+    assert f"(HTTP {status}, to https://www.new.example/posts): " in str(caught.value)
+    assert str(caught.value).endswith(remedy)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("/login?next=posts", "/login): http://127.0.0.1:"),
+        (None, "elsewhere without saying where (HTTP 302)."),
+        ("http://[", "elsewhere without saying where (HTTP 302)."),
+        ("ftp://else.where/1", "(HTTP 302, to ftp://else.where/1): http://127.0.0.1:"),
+    ],
+)
+def test_a_redirect_that_names_no_other_server_names_none_to_write(
+    service: StandIn, clock: Clock, location: str | None, message: str
+) -> None:
+    service.answer = lambda _: Answer(PAGE, 302, "text/html", {"Location": location} if location else {})
+    with client(service.url, clock) as asking, pytest.raises(Stop) as caught:
+        asking.get_json("/posts")
+    assert message in str(caught.value)
+    assert "write" not in str(caught.value)
 
 
 def test_a_server_nobody_vouches_for_is_refused(authority: Authority, clock: Clock) -> None:
