@@ -2,7 +2,9 @@
 
 Pages go back in time by identifiers. Those of Mastodon itself begin with the millisecond in which a
 post reached the server (`lib/mastodon/snowflake.rb`), so that a window in the past is found at once;
-other servers are read back from their newest post.
+other servers are read back from their newest post. A search knows whole seconds only: it takes an
+identifier for "before this second" (`app/services/statuses_search_service.rb`), so its pages go on by
+how many posts came before them.
 API: https://docs.joinmastodon.org/methods/timelines/
 """
 
@@ -10,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
 from etl_callables.errors import RetryLater, Stop
@@ -32,6 +34,9 @@ LATE: Final = timedelta(hours=1)
 
 UNKEPT: Final = 4
 
+DEPTH: Final = 10_000
+"""Posts of one search that can be reached by their number (Elasticsearch's `max_result_window`)."""
+
 _SIZE: Final = 40
 _OWN: Final = re.compile(r"[3-9][0-9]*[.][0-9]+")
 """Versions of Mastodon whose identifiers hold the time; other software says `(compatible; ...)`."""
@@ -40,7 +45,7 @@ __all__ = ["PLATFORM", "REPEATS", "UNKEPT", "brief", "pages", "posts", "version"
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
-    """Pages of up to 40 posts, newest first. A cursor is the identifier that the next page lies before."""
+    """Pages of up to 40 posts, newest first. A cursor is a `_Turn`."""
     token = _token(request)
     timeline = _Timeline(request, logged_in=token is not None)
     with Client.of(
@@ -53,22 +58,71 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         rate=rate_of(request, *RATE),
         judge=lambda answer: _judge(answer, request),
     ) as client:
-        before = cursor if cursor is not None else _before(client, request.window.end)
+        turn = _first(client, request) if cursor is None else _Turn.parse(cursor)
         path, parameters = timeline.place(client)
         # Not fewer for a small limit: the newest posts asked for may lie after the window.
         asked = {"limit": _SIZE, **parameters}
         earliest = request.window.start - LATE
         while True:
-            answer = client.get_json(path, {**asked, "max_id": before} if before else asked, read=ends)
+            answer = client.get_json(path, {**asked, **turn.asked}, read=ends)
             page: Ends | None = answer.value
             if page is None:
                 raise RetryLater(f"{timeline.server} sent no page of posts.")
-            is_over = page.newest is not None and page.newest < earliest
-            following = None if is_over else _older(answer.headers.get("link", "")) or page.last
-            yield Page((one_line(answer.body),), following)
+            following = turn.after(page, answer.headers.get("link", ""))
+            if page.newest is not None and page.newest < earliest:
+                following = None
+            elif following is None and page.posts and turn.offset is not None:
+                missing = (
+                    f"{timeline.server} finds no more than {DEPTH:,} posts that arrived before one second"
+                )
+                yield Page((one_line(answer.body),), None, missing)
+                return
+            yield Page((one_line(answer.body),), None if following is None else str(following))
             if following is None:
                 return
-            before = following
+            turn = following
+
+
+class _Turn(NamedTuple):
+    """Where a page lies: before an identifier and, of a search, after so many posts. Written `123+40`."""
+
+    before: str | None
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        return (self.before or "") + ("" if self.offset is None else f"+{self.offset}")
+
+    @classmethod
+    def parse(cls, written: str) -> _Turn:
+        before, _, offset = written.partition("+")
+        return cls(before or None, int(offset) if offset else None)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        return {
+            **({"max_id": self.before} if self.before else {}),
+            **({"offset": self.offset} if self.offset else {}),
+        }
+
+    def after(self, page: Ends, link: str) -> _Turn | None:
+        """Where the page after this one lies; None where there is none, or it cannot be reached.
+
+        Deeper than a search reaches, it is asked again from the second of the last post on, whose other
+        posts come twice then.
+        """
+        if self.offset is None:
+            older = _older(link) or page.last
+            return _Turn(older) if older is not None else None
+        if not page.posts:
+            return None
+        offset = self.offset + page.posts
+        if self.before is None or offset + _SIZE <= DEPTH:
+            return self._replace(offset=offset)
+        if page.last is None or not page.last.isdecimal():
+            return None
+        second = (int(page.last) >> 16) // 1000 + 1
+        again = _Turn(str(second * 1000 << 16), 0)
+        return again if int(again.before or 0) < int(self.before) else None
 
 
 def _token(request: Request) -> str | None:
@@ -131,13 +185,17 @@ def _judge(answer: Answer, request: Request) -> None:
         raise Stop(f"{service.name} shows this only to who has logged in (HTTP 422): {service.credentials}.")
 
 
-def _before(client: Client, end: datetime) -> str | None:
-    """The identifier before which a window's posts lie, where the server's identifiers hold times."""
+def _first(client: Client, request: Request) -> _Turn:
+    """Where to begin: before the window's end, where the server's identifiers hold times.
+
+    GoToSocial takes no offsets; of what it finds all pages are reached by identifiers.
+    """
     answer = client.get_json("/api/v2/instance", accept={404})
     software = answer.value.get("version") if isinstance(answer.value, dict) else None
-    if not isinstance(software, str) or not _OWN.match(software) or "compatible" in software:
-        return None
-    return str(int((end + LATE).timestamp() * 1000) << 16)
+    said = software if isinstance(software, str) else ""
+    is_own = _OWN.match(said) is not None and "compatible" not in said
+    before = str(int((request.window.end + LATE).timestamp() * 1000) << 16) if is_own else None
+    return _Turn(before, 0 if request.query and (is_own or "compatible" in said) else None)
 
 
 def _older(link: str) -> str | None:

@@ -18,10 +18,11 @@ PLATFORM: Final = "mastodon"
 
 
 class Ends(NamedTuple):
-    """Where a page lies: its newest post's time, None when unknown, and its last post's identifier."""
+    """Where a page lies: its newest post's time, None when unknown, its last post's identifier, how many."""
 
     newest: datetime | None
     last: str | None
+    posts: int
 
 
 def ends(body: bytes) -> Ends | None:
@@ -29,7 +30,7 @@ def ends(body: bytes) -> Ends | None:
     plainly = _plainly(body)
     if plainly is not None:
         newest = max((one.created_at for one in plainly), default=None)
-        return Ends(newest, plainly[-1].id if plainly else None)
+        return Ends(newest, plainly[-1].id if plainly else None, len(plainly))
     found = _statuses(decode(body))
     if found is None:
         return None
@@ -38,7 +39,7 @@ def ends(body: bytes) -> Ends | None:
         newest = max((moment(status["created_at"]) for status in found), default=None)
     except (ValueError, TypeError, LookupError):
         newest = None
-    return Ends(newest, last)
+    return Ends(newest, last, len(found))
 
 
 def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:

@@ -1,12 +1,14 @@
 """A Mastodon server: hashtag, account and public timelines, and a search, as Mastodon 4.5 answers.
 
-`own` is false for other software that speaks Mastodon's API, whose identifiers hold no time.
+`own` is false for other software that speaks Mastodon's API, whose identifiers hold no time, and whose
+search knows offsets only.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -129,9 +131,13 @@ def server(  # noqa: C901 - one answer a path
     token: str = "",
     own: bool = True,
     links: bool = True,
+    reach: int = 10_000,
     item: Callable[[Made], Any] | None = None,
 ) -> Callable[[Asked], Given]:
-    """Answers over these posts. With a `token`, only who has it gets timelines, as on closed servers."""
+    """Answers over these posts. With a `token`, only who has it gets timelines, as on closed servers.
+
+    A search gives `reach` posts at most, and of an identifier knows the second only.
+    """
     make = item or (lambda post: status(post, own=own))
     ordered = newest_first(posts)
 
@@ -152,11 +158,26 @@ def server(  # noqa: C901 - one answer a path
         if path == "/api/v1/timelines/public" or re.fullmatch(r"/api/v1/accounts/109/statuses", path):
             return timeline(asked, ordered)
         if path == "/api/v2/search":
-            words = asked.query["q"].casefold().split()
-            found = [post for post in ordered if all(word in post.text.casefold() for word in words)]
-            statuses = answer_of(timeline(asked, found))
-            return Answer(b'{"accounts":[],"hashtags":[],"statuses":' + statuses.body + b"}")
+            return {"accounts": [], "hashtags": [], "statuses": search(asked, matching(asked.query["q"]))}
         return NOT_FOUND
+
+    @cache
+    def matching(words: str) -> list[Made]:
+        return [
+            post for post in ordered if all(word in post.text.casefold() for word in words.casefold().split())
+        ]
+
+    def search(asked: Asked, found: list[Made]) -> list[Any]:
+        if own and (before := asked.query.get("max_id")):
+            second = (int(before) >> 16) // 1000
+            found = [post for post in found if post.seconds < second]
+        start = int(asked.query.get("offset", 0))
+        size = min(int(asked.query.get("limit", 20)), page)
+        if loop and found:
+            start %= len(found)
+        if start + size > reach:
+            return []
+        return [make(post) for post in found[max(0, start - overlap) : start + size]]
 
     def timeline(asked: Asked, found: list[Made]) -> Given:
         before = asked.query.get("max_id")

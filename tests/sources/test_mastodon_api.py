@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from etl_callables.errors import RetryLater, Stop
+from etl_callables.http import Rate
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, mastodon_api
 from schemas.window import Window
 from tests.servers.made import Made, made
 from tests.servers.mastodon import SERVER, name_of, number_of, server, status
-from tests.servers.standin import Answer, Asked, Given, StandIn
+from tests.servers.standin import Answer, Asked, Given, StandIn, answer_of
 
 DAY = Window(datetime(2026, 6, 30, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))
 MONTHS = Window(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC))
@@ -154,6 +155,52 @@ def test_a_search_keeps_its_place_as_timelines_do() -> None:
     with StandIn(server(made(95, DAY))) as service:
         pages = ask(service, options={}, query="covid", token="secret")
     assert numbers(pages) == list(range(1094, 999, -1))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_search_gives_all_posts_of_a_second_that_a_page_ends_in(*, own: bool) -> None:
+    """A server takes an identifier for its second, so that whoever pages by it loses the rest of that."""
+    posts = [Made(1000 + number, NOON + timedelta(seconds=number // 7)) for number in range(200)]
+    with StandIn(server(posts, own=own)) as service:
+        pages = ask(service, query="covid", token="token")
+        last = pages[2].cursor
+        assert last is not None
+        again = ask(service, last, query="covid", token="token")
+    number = number_of if own else lambda name: int(name[-6:])
+    assert numbers(pages, number) == list(range(1199, 999, -1))
+    assert numbers(again, number) == list(range(1079, 999, -1))
+
+
+@pytest.mark.parametrize("a_second", [3, 20_000])
+def test_a_search_deeper_than_its_reach_is_asked_again_below_or_called_truncated(a_second: int) -> None:
+    depth = mastodon_api.DEPTH
+    posts = [Made(number, NOON + timedelta(seconds=number // a_second)) for number in range(depth + 100)]
+    unhurried = {mastodon_api.RATE: Rate(2000, 1.0)}
+    with StandIn(server(posts)) as service:
+        request = replace(request_to(service, query="covid", token="token"), shared=unhurried)
+        pages = list(mastodon_api.pages(request, None, Run()))
+    found = set(numbers(pages))
+    if a_second < depth:
+        assert found == set(range(depth + 100))
+        assert pages[-1].truncated is None
+    else:
+        assert found == set(range(100, depth + 100))
+        assert "no more than 10,000 posts" in (pages[-1].truncated or "")
+
+
+def test_a_search_of_which_offsets_are_not_taken_goes_by_identifiers() -> None:
+    whole = server(made(95, DAY), links=False)
+
+    def answer(asked: Asked) -> Given:
+        if asked.path == "/api/v2/instance":
+            return {"version": "0.19.1+git-7eaf4a9"}  # GoToSocial
+        assert "offset" not in asked.query
+        return {
+            "statuses": json.loads(answer_of(whole(replace(asked, path="/api/v1/timelines/public"))).body)
+        }
+
+    with StandIn(answer) as service:
+        assert numbers(ask(service, query="covid", token="token")) == list(range(1094, 999, -1))
 
 
 def test_a_search_without_a_login_is_refused_before_anything_is_asked() -> None:
