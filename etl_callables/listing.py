@@ -13,10 +13,19 @@ from etl_callables.store import Store
 from schemas.collisions import key_pattern
 from schemas.job import Job
 from schemas.key import parse_key
+from schemas.window import Window
 
 _WINDOW = re.compile(r"(\d{8}T\d{6}Z_\d{8}T\d{6}Z)(?:~(.+))?")
 _DEPTH: Final = 3
 """Names before what is in a window's folder: `_trawl`, the job, the window."""
+
+_KEPT: Final = {
+    1: re.compile(r"catalog\.sqlite(?:-journal|-shm|-wal)?"),
+    2: re.compile(
+        r"memory\.json|forgotten\.json|spending/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}\.json|doctor/[0-9a-f]{16}"
+    ),
+}
+"""What Trawl keeps for all jobs, and for each: names before it -> what follows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +64,29 @@ class Folder:
 
 
 def list_bucket(store: Store, jobs: Mapping[str, Job] | None) -> tuple[dict[str, int], dict[str, Folder]]:
-    """Sizes of the objects that people read, and the windows' folders by path."""
+    """Sizes of the objects that people read and of what is nobody's, and the windows' folders by path."""
     objects: dict[str, int] = {}
     folders: dict[str, Folder] = {}
     if jobs is None:
         for entry in store.list(""):
-            if not entry.key.startswith(f"{STATE}/"):
+            if not _note(folders, entry.key, entry.size) and not is_kept(entry.key):
                 objects[entry.key] = entry.size
-            else:
-                _note(folders, entry.key, entry.size)
         return objects, folders
     for job in jobs.values():
-        folders |= list_folders(store, f"{STATE}/{job.id}")
+        for entry in store.list(f"{STATE}/{job.id}"):
+            if not _note(folders, entry.key, entry.size) and not is_kept(entry.key):
+                objects[entry.key] = entry.size
     for where, patterns in _places(jobs.values()).items():
         for entry in store.list(where):
             if any(pattern.fullmatch(entry.key) for pattern in patterns):
                 objects[entry.key] = entry.size
     return objects, folders
+
+
+def is_kept(key: str) -> bool:
+    """Whether a key is of what Trawl keeps below `_trawl/` beside the windows' folders."""
+    parts = key.split("/")
+    return parts[0] == STATE and any(form.fullmatch("/".join(parts[n:])) for n, form in _KEPT.items())
 
 
 def list_folders(store: Store, where: str = STATE) -> dict[str, Folder]:
@@ -99,11 +114,21 @@ def folder_at(store: Store, path: str) -> Folder:
     return Folder(path, job, window, variant, {entry.key: entry.size for entry in store.list(path)})
 
 
-def _note(folders: dict[str, Folder], key: str, size: int) -> None:
-    """Note a file below `_trawl/`, where it belongs to a window."""
+def _note(folders: dict[str, Folder], key: str, size: int) -> bool:
+    """Note a file below `_trawl/` where it belongs to a window, and say whether it does."""
     parts = key.split("/")
-    found = _WINDOW.fullmatch(parts[2]) if len(parts) > _DEPTH else None
-    if found is not None:
-        path = "/".join(parts[:_DEPTH])
-        folder = folders.setdefault(path, Folder(path, parts[1], found[1], found[2] or ""))
-        folder.files[key] = size
+    found = _WINDOW.fullmatch(parts[2]) if len(parts) > _DEPTH and parts[0] == STATE else None
+    if found is None or not _is_window(found[1]):
+        return False
+    path = "/".join(parts[:_DEPTH])
+    folder = folders.setdefault(path, Folder(path, parts[1], found[1], found[2] or ""))
+    folder.files[key] = size
+    return True
+
+
+def _is_window(name: str) -> bool:
+    try:
+        Window.parse(name)
+    except ValueError:
+        return False
+    return True

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from etl_callables import raw
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.loading import load
 from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.publishing import shown_by_tables
 from etl_callables.run import Run, object_key
 from etl_callables.store import Store
-from etl_callables.transformation import transform
-from etl_callables.verification import Finding, check_window
+from etl_callables.transformation import read_staged, transform
+from etl_callables.verification import Finding, again, check_window, digest_of
 from schemas.job import Job, Per
+from schemas.key import TABLE
 from schemas.window import Window
 
 
@@ -33,7 +36,7 @@ def restore(
     run: Run,
     progress: Callable[[Finding], None] = lambda _finding: None,
 ) -> list[Repair]:
-    """Make missing and changed objects again from their raw pages, and remove orphaned files.
+    """Make missing and changed objects and lost manifests again from raw pages, and remove orphaned files.
 
     Each window is verified again before it counts as repaired. Objects that no manifest names are
     nobody's to delete here. `run` has the connections; each object is made as by its own run.
@@ -47,19 +50,26 @@ def restore(
             repairs.append(Repair(finding, done=False, note=str(problem)))
         else:
             done = note is not None and not _is_there(store, finding, jobs, run)
-            repairs.append(Repair(finding, done, note or _ADVICE.get(finding.kind, "")))
+            repairs.append(Repair(finding, done, note or _advice(finding)))
     return repairs
 
 
 _ADVICE = {
-    "extra": "it is not touched, for somebody may need it: delete it, or move it away",
+    "extra": "it is not touched, for somebody may need it: move it away, or delete it where nobody does",
     "no-raw": "only fetching it again brings them back: clear the extract task of that run",
-    "damaged": "delete it and run that window again",
-    "abandoned": "clear the run in Airflow to finish it, or delete these files",
+    "damaged": "delete this file, and no other of that window, and {again}",
+    "abandoned": "clear the run in Airflow or {again}, or delete these files where nobody wants it",
+    "no-manifest": "its raw pages do not give these very bytes today: keep both, and {again}",
     "rejected": "look at them, then correct the job's `quality` and clear its load task, or delete them",
     "unread": "try again",
     "unfinished": "its run does it",
 }
+
+
+def _advice(finding: Finding) -> str:
+    """What a person can do about what is not repaired."""
+    said = _ADVICE.get(finding.kind, "")
+    return said.replace("{again}", again(finding)) if finding.folder else said
 
 
 def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run) -> str | None:
@@ -67,6 +77,8 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     if finding.kind == "orphaned":
         store.delete(finding.keys)
         return "removed"
+    if finding.kind == "no-manifest":
+        return _manifest_again(store, finding, jobs, run)
     if finding.kind not in {"missing", "changed"}:
         return None
     manifest = read_manifest(store, finding.folder)
@@ -89,6 +101,35 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     if again is not None and again.object.sha256 == manifest.object.sha256:
         return f"made again from {pages}, byte for byte"
     return f"made again from {pages}, with other bytes, for {job.file} or Trawl has changed since"
+
+
+def _manifest_again(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run) -> str | None:
+    """Write the manifest that a window has lost, where its raw pages give its very object; else None."""
+    job, (key,) = jobs.get(finding.job), finding.keys
+    window, own = Window.parse(finding.window), replace(run, variant=finding.folder.partition("~")[2])
+    # A variant was asked for something else, and a table has its rows by their commits: only runs know.
+    if job is None or job.format == TABLE or own.variant or object_key(job, window, own) != key:
+        return None
+    for attempt in reversed(raw.attempts(store, finding.folder)):
+        if attempt.done is None:
+            continue
+        done = raw.read_done(store, attempt.done)
+        if any(store.size(page) is None for page in done.pages):
+            continue
+        made = transform(job, window, own, {"raw": attempt.done})
+        staged = read_staged(store, made["staged"])
+        if staged.size == store.size(key) and staged.sha256 == digest_of(store, key):
+            # Whatever is expected of a run, this one was published; and it is as old as its pages.
+            load(replace(job, quality=None), window, _at(done.finished, own), made)
+            pages = f"{len(done.pages):,} raw page{'' if len(done.pages) == 1 else 's'}"
+            return f"its manifest is made again from {pages}, which give this object byte for byte"
+        store.delete([staged.key, made["staged"]])
+    return None
+
+
+def _at(moment: datetime, run: Run) -> Run:
+    """The run, at another time."""
+    return replace(run, now=lambda: moment)
 
 
 def as_it_was(job: Job, manifest: Manifest) -> Job:

@@ -7,7 +7,8 @@ what looks wrong is looked at again before it is told.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,15 +19,18 @@ from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.listing import Folder, folder_at, list_bucket, list_folders
 from etl_callables.manifest import Damaged, Manifest, is_there, read_manifest
-from etl_callables.run import ABANDONED, REJECTED
+from etl_callables.run import ABANDONED, REJECTED, STATE, Run, object_key
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
 from schemas.job import Job
+from schemas.key import TABLE
+from schemas.window import Window
 
 Kind = Literal[
     "missing",
     "changed",
     "extra",
+    "no-manifest",
     "orphaned",
     "no-raw",
     "damaged",
@@ -35,8 +39,9 @@ Kind = Literal[
     "unread",
     "unfinished",
 ]
-"""What can be wrong. `orphaned` files were left by runs that are over, `abandoned` are runs that never came
-to their end; `unfinished` is younger than a day and as it should be: a run that goes on, or can."""
+"""What can be wrong. `no-manifest` objects are what their job writes for a window that has no manifest any
+more. `orphaned` files were left by runs that are over, `abandoned` are runs that never came to their end;
+`unfinished` is younger than a day and as it should be: a run that goes on, or can."""
 
 _AT_ONCE: Final = 4 << 20
 """Bytes of an object up to which one request is quicker than asking for its size first."""
@@ -92,14 +97,15 @@ def verify(
     jobs: Mapping[str, Job] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     *,
+    known: Mapping[str, Job] | None = None,
     threads: int = THREADS,
     shown: Callable[[Manifest], str | None] = lambda _manifest: None,
 ) -> Report:
     """Compare a bucket with its manifests: all of it, or only what `jobs` (by id) write.
 
-    `progress` is told how many windows of how many are done; `shown` says what a table does not show as
-    a manifest has it. What is wrong with one object is a finding; Stop is raised for what keeps any from
-    being read.
+    `progress` is told how many windows of how many are done; `known` are the jobs that tell whose an object
+    without a manifest is, else `jobs`; `shown` says what a table does not show as a manifest has it. What is
+    wrong with one object is a finding; Stop is raised for what keeps any from being read.
     """
     objects, folders = list_bucket(store, jobs)
     manifests = dict(zip(folders, in_order(_reading(store), folders.values(), threads), strict=True))
@@ -117,10 +123,12 @@ def verify(
     named = {key for found in looks for key in found.named} | set(owners)
     strangers = [key for key in objects if key not in named]
     strangers += [key for folder in folders.values() for key in folder.strangers() if key not in named]
+    known = (jobs or {}) if known is None else known
     tables = {manifest.table.key for manifest in owners.values() if manifest.table is not None}
+    tables |= {job.key for job in known.values() if job.format == TABLE}
     strangers = [key for key in strangers if not _is_tables(key, tables)]
     findings = [finding for found in looks for finding in found.findings]
-    findings += _extra(bucket, strangers, folders)
+    findings = _with_strangers(findings, list(_extra(bucket, strangers, folders, known)))
     return Report(
         manifests=sum(isinstance(manifest, Manifest) for manifest in manifests.values()),
         objects=sum(found.size is not None for found in looks),
@@ -292,7 +300,8 @@ def _digest(store: Store, key: str, known: int | None) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _sha256(store: Store, key: str) -> str:
+def digest_of(store: Store, key: str) -> str:
+    """SHA-256 of an object; Missing where it is gone."""
     return _digest(store, key, None)[1]
 
 
@@ -358,30 +367,89 @@ def _begun(bucket: _Bucket, folder: Folder) -> Iterator[Finding]:
         yield _finding(folder, "unfinished", url, message, keys)
 
 
-def _extra(bucket: _Bucket, keys: Collection[str], folders: Mapping[str, Folder]) -> Iterator[Finding]:
+def _extra(
+    bucket: _Bucket, keys: Collection[str], folders: Mapping[str, Folder], known: Mapping[str, Job]
+) -> Iterator[Finding]:
     """Objects that no manifest names, after a look for manifests written since, or by other jobs."""
     if not keys:
         return
     store = bucket.store
     latest = list_folders(store)
-    manifests = in_order(_reading(store), latest.values(), THREADS)
-    named = set(_owners(manifest for manifest in manifests if isinstance(manifest, Manifest)))
+    manifests = dict(zip(latest, in_order(_reading(store), latest.values(), THREADS), strict=True))
+    named = set(_owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest)))
+    bare = {path: folder for path, folder in latest.items() if not isinstance(manifests[path], Manifest)}
+    owned = dict(_owned(bare.values(), known))
     for key in sorted(set(keys) - named):
         size = store.size(key)
         if size is None:  # deleted since it was listed
             continue
         url = store.url(key)
-        if _is_staged(bucket, latest.values(), key, size, partial(_sha256, store, key)):
+        if _is_staged(bucket, latest.values(), key, size, partial(digest_of, store, key)):
             message = "is published by a run that has not written its manifest yet"
             yield Finding("unfinished", url, message, (key,))
             continue
+        if key in owned:
+            window = folder_at(store, owned[key].path)
+            if not isinstance(_read(store, window), Manifest):  # a run that has just come to its end
+                yield _finding(window, "no-manifest", url, _bare(window), [key])
+            continue
         owner = next((folder for folder in folders.values() if key in folder.files), None)
-        finding = Finding("extra", url, "no manifest names this object", (key,))
+        finding = Finding("extra", url, _whose(key, owner, bare.values(), known), (key,))
         yield (
             finding
             if owner is None
             else replace(finding, folder=owner.path, job=owner.job, window=owner.window)
         )
+
+
+def _owned(bare: Iterable[Folder], known: Mapping[str, Job]) -> Iterator[tuple[str, Folder]]:
+    """The keys of the objects of windows without a manifest, as their jobs say them."""
+    for folder in bare:
+        job = known.get(folder.job)
+        if job is not None and (folder.attempts("raw") or folder.manifest in folder.files):
+            yield object_key(job, Window.parse(folder.window), Run(variant=folder.variant)), folder
+
+
+def _bare(folder: Folder) -> str:
+    """What an object is whose window has no manifest that could be read."""
+    lost = "cannot be read" if folder.manifest in folder.files else "is gone"
+    return f"is what {folder.job} writes for {folder.window}, whose manifest {lost}: {again(folder)}"
+
+
+def _whose(key: str, owner: Folder | None, bare: Iterable[Folder], known: Mapping[str, Job]) -> str:
+    """What an object is that no manifest names; jobs that are not here may have written it even so."""
+    if key.startswith(f"{STATE}/") and not (owner and owner.variant):
+        return "is nothing that Trawl keeps here"
+    strange = [f for f in bare if f.job not in known and any(k.endswith("/done.json") for k in f.files)]
+    if not strange:
+        return "no manifest names this object"
+    windows = strange[0].path.partition("/")[2] if len(strange) == 1 else f"one of {len(strange):,} windows"
+    return f"no manifest names this object; it may be of {windows}, whose manifest is gone"
+
+
+def again(of: Folder | Finding) -> str:
+    """What to do where only a run mends it: the words that run a window again."""
+    if "~" in (of.path if isinstance(of, Folder) else of.folder):
+        return "run that window again as it was asked for"
+    window = Window.parse(of.window)
+    start, end = (
+        f"{moment:%Y-%m-%dT%H:%M:%SZ}".replace(":00Z", "Z") for moment in (window.start, window.end)
+    )
+    return f"run that window again (`trawl run {shlex.quote(of.job)} --start {start} --end {end}`)"
+
+
+def _with_strangers(findings: Iterable[Finding], strangers: Sequence[Finding]) -> list[Finding]:
+    """All findings, of which a window without a manifest has one: its object's, or its manifest's damage."""
+    bare = {finding.folder: finding for finding in strangers if finding.kind == "no-manifest"}
+    kept = []
+    for finding in findings:
+        twin = bare.get(finding.folder)
+        if twin is not None and finding.kind in {"damaged", "unread"}:
+            kept.append(replace(finding, message=f"{finding.message}; {twin.url} is its object"))
+            del bare[finding.folder]
+        elif twin is None or finding.kind not in {"abandoned", "unfinished"}:
+            kept.append(finding)
+    return [*kept, *bare.values(), *(one for one in strangers if one.kind != "no-manifest")]
 
 
 def _is_staged(

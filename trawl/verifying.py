@@ -112,7 +112,8 @@ def verified(target: Target, run: Run, progress: Progress, *, repair: bool) -> V
     def reading(done: int, whole: int) -> None:
         progress("windows read", done, whole)
 
-    report = verify(store, run.now(), target.only, reading, shown=shown_by_tables(target.jobs, store, run))
+    shown = shown_by_tables(target.jobs, store, run)
+    report = verify(store, run.now(), target.only, reading, known=target.jobs, shown=shown)
     if target.only is None and not report.manifests:
         raise NothingToVerify(f"there is no manifest in {target.bucket}: is it a bucket that jobs write to?")
     if not repair or not report.wrong:

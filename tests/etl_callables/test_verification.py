@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
-from etl_callables import raw
+from etl_callables import memory, raw, spending
+from etl_callables.erasure import Erasure
 from etl_callables.errors import RetryLater, Stop
+from etl_callables.forgetting import Subject
+from etl_callables.iceberg_catalog import CATALOG
 from etl_callables.loading import load
 from etl_callables.manifest import manifest_key, read_manifest, write_manifest
 from etl_callables.restoration import Repair, restore
@@ -20,9 +24,11 @@ from etl_callables.run import Run, object_key, prefix
 from etl_callables.store import Entry, Store, open_store, store_at
 from etl_callables.transformation import transform
 from etl_callables.verification import Finding, Report, verify
-from schemas.job import DateRange, Job
+from schemas.job import DateRange, Job, Quality
 from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
+from trawl import health
+from trawl.running import request
 
 DAY = timedelta(days=1)
 LATER = NEXT_DAY + 2 * DAY
@@ -124,6 +130,18 @@ def lose_the_manifest(store: Store) -> None:
     store.delete([manifest_key(FOLDER), OBJECT])
 
 
+def lose_only_the_manifest(store: Store) -> None:
+    store.delete([manifest_key(FOLDER)])
+
+
+def leave_a_note(store: Store) -> None:
+    store.write("_trawl/team.posts/note.txt", b"whose?")
+
+
+def leave_a_note_in_a_folder_like_a_window(store: Store) -> None:
+    store.write("_trawl/team.posts/20219999T000000Z_20210706T000000Z/raw/x/00000.jsonl.zst", b"whose?")
+
+
 def leave_pages(store: Store) -> None:
     write_pages(store, FOLDER, raw.new_attempt(NEXT_DAY), [[b"{}"]], "another")
 
@@ -143,6 +161,8 @@ HARMS: list[tuple[Callable[[Store], None], str, str]] = [
     (damage_the_list_of_pages, "damaged", "damaged"),
     (damage_the_manifest, "damaged", "damaged"),
     (lose_the_manifest, "unfinished", "abandoned"),
+    (leave_a_note, "extra", "extra"),
+    (leave_a_note_in_a_folder_like_a_window, "extra", "extra"),
     (leave_pages, "unfinished", "orphaned"),
     (leave_a_staged_file, "unfinished", "orphaned"),
 ]
@@ -183,6 +203,56 @@ def test_findings_say_what_and_how_much(ours: Job) -> None:
     delete(store)
     said = {finding.kind: finding.message for finding in found(ours)}
     assert said["missing"] == f"is gone; its manifest says 8 posts, {size:,} bytes"
+
+
+AGAIN = "run that window again (`trawl run team.posts --start 2021-07-05T00:00Z --end 2021-07-06T00:00Z`)"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("now", [NEXT_DAY, LATER])
+def test_an_object_that_lost_its_manifest_is_said_to_be_its_windows(
+    ours: Job, now: datetime, *, whole: bool
+) -> None:
+    """Nobody is told to delete it, or the raw pages that it was made of."""
+    store = open_store(ours, a_run())
+    lose_only_the_manifest(store)
+    (finding,) = found(ours, now, jobs=None if whole else {ours.id: ours}, known={ours.id: ours})
+    assert str(finding) == (
+        f"{store.url(OBJECT)}: is what team.posts writes for {WINDOW}, whose manifest is gone: {AGAIN}"
+        " [no-manifest]"
+    )
+    assert (finding.wrong, finding.keys, finding.folder) == (True, (OBJECT,), FOLDER)
+
+
+def test_an_object_whose_manifest_is_damaged_is_named_with_it(ours: Job) -> None:
+    """It is known whose it is; only the manifest is to go."""
+    store = open_store(ours, a_run())
+    store.write(manifest_key(FOLDER), store.read(manifest_key(FOLDER))[:-9])
+    (finding,) = found(ours, known={ours.id: ours})
+    assert finding.kind == "damaged"
+    assert finding.message.endswith(f"; {store.url(OBJECT)} is its object")
+    (repair,) = restore(store, [finding], {ours.id: ours}, a_run())
+    assert repair.note == f"delete this file, and no other of that window, and {AGAIN}"
+
+
+def test_where_its_job_is_not_here_an_object_is_said_to_be_perhaps_a_windows_without_a_manifest(
+    ours: Job,
+) -> None:
+    store = open_store(ours, a_run())
+    lose_only_the_manifest(store)
+    (said,) = [finding.message for finding in found(ours) if finding.kind == "extra"]
+    assert said == (
+        f"no manifest names this object; it may be of team.posts/{WINDOW}, whose manifest is gone"
+    )
+
+
+def test_the_words_that_run_a_window_again_are_taken_by_trawl_run(ours: Job) -> None:
+    """They mean that very window, and no variant of it."""
+    lose_only_the_manifest(open_store(ours, a_run()))
+    (finding,) = found(ours, known={ours.id: ours})
+    words = shlex.split(finding.message.split("`")[1])
+    asked = request(ours, words[4], words[6], LATER)
+    assert (words[2], asked.window, asked.variant) == (ours.id, WINDOW, "")
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -338,6 +408,51 @@ def test_an_object_that_cannot_be_read_now_is_told_and_the_rest_is_read(ours: Jo
         verify(store, NEXT_DAY)
 
 
+def test_nothing_that_trawl_keeps_in_a_bucket_is_a_stranger(tmp_path: Path) -> None:
+    """Each file of a bucket that has seen all of it is known, and what is beside them is not."""
+    now = datetime.now(UTC)
+    run = a_run(now=lambda: now)
+    mine = job(tmp_path)
+    store = open_store(mine, run)
+    run_of(mine, run=run)
+    run_of(replace(mine, limit=3), run=a_run(variant="mine", now=lambda: now))
+    refusing = job(tmp_path, id="team.refusing", key="r/{date}.csv", quality=Quality(min_posts=99))
+    with pytest.raises(Stop, match="min_posts"):
+        run_of(refusing, run=run)
+    run_of(job(tmp_path, id="team.table", key="social/posts", format="iceberg"), run=run)
+    page = files(store, "00000.jsonl.zst")[0]
+    spending.record(store, mine.id, raw.new_attempt(now), [spending.Payment(page, now, 0.5)], now)
+    memory.remember(store, mine, memory.Memory(claimed={"1": str(WINDOW)}))
+    Erasure(store, mine, [Subject("author", "nobody")], run).erase([])
+    store.write(f"{CATALOG}-journal", b"of a commit that goes on")
+
+    @dataclass
+    class Keeping(Changed):
+        def write(self, key: str, data: bytes) -> None:
+            self.store.write(key, data)
+
+        def delete(self, _keys: Iterable[str]) -> None:
+            raise RetryLater("it died before")
+
+    opened: Any = Keeping(store, "", lambda: None)
+    assert health.bucket(mine, run, lambda *_: opened).found == "cannot be deleted"
+    there = {entry.key for entry in store.list("_trawl")}
+    names = {"memory.json", "forgotten.json", "catalog.sqlite", "catalog.sqlite-journal"}
+    kinds = {"raw", "staged", "rejected", "spending", "doctor"}
+    assert names <= {key.rpartition("/")[2] for key in there}
+    assert kinds <= {part for key in there for part in key.split("/")}
+    jobs = {one.id: one for one in (mine, refusing)}
+    for only in (None, jobs):
+        assert {finding.kind for finding in verify(store, now, only).findings} <= {"rejected", "unfinished"}
+    strangers = {"_trawl/team.posts/junk", "_trawl/nosuch.job/x", "_trawl/note.txt", "_trawl/a.sqlite"}
+    for key in strangers:
+        store.write(key, b"whose?")
+    for only, seen in ((None, strangers), (jobs, {"_trawl/team.posts/junk"})):
+        found = [finding for finding in verify(store, now, only).findings if finding.kind == "extra"]
+        assert {key for finding in found for key in finding.keys} == seen
+        assert {finding.message for finding in found} == {"is nothing that Trawl keeps here"}
+
+
 # --- Repairs ---------------------------------------------------------------------------------------
 
 
@@ -386,6 +501,43 @@ def test_a_repaired_variant_asks_for_what_its_run_was_asked_for(ours: Job) -> No
     assert manifest is not None
     assert (repair.done, store.read(key)) == (True, before)
     assert (manifest.query, manifest.limit, manifest.run) == ("another", 3, "manual run")
+
+
+def test_a_lost_manifest_is_made_again_where_pages_give_the_very_object(ours: Job) -> None:
+    """It counts what was there, and makes nothing younger than its pages."""
+    store = open_store(ours, a_run())
+    before = read_manifest(store, FOLDER)
+    assert before is not None
+    lose_only_the_manifest(store)
+    (finding,) = found(ours, LATER, known={ours.id: ours})
+    (repair,) = restore(store, [finding], {ours.id: ours}, a_run(now=lambda: LATER))
+    assert (repair.done, repair.note) == (
+        True,
+        "its manifest is made again from 2 raw pages, which give this object byte for byte",
+    )
+    after = read_manifest(store, FOLDER)
+    assert after is not None
+    assert (after.counts, after.object.sha256) == (before.counts, before.object.sha256)
+    assert after.finished <= before.finished
+    assert found(ours, LATER) == []
+
+
+@pytest.mark.parametrize("change", ["object", "job", "pages", "no job"])
+def test_a_lost_manifest_is_not_made_again_from_what_is_not_the_same(ours: Job, change: str) -> None:
+    """Object and pages stay as they are, and the advice is to run the window again."""
+    store = open_store(ours, a_run())
+    lose_only_the_manifest(store)
+    known = {ours.id: ours}
+    if change == "object":
+        overwrite(store)
+    if change == "pages":
+        lose_a_page(store)
+    (finding,) = found(ours, LATER, known=known)
+    jobs = {"job": {ours.id: replace(ours, columns=ours.columns[:7])}, "no job": {}}.get(change, known)
+    kept = {entry.key: store.read(entry.key) for entry in store.list("")}
+    (repair,) = restore(store, [finding], jobs, a_run(now=lambda: LATER))
+    assert (repair.done, repair.note.endswith(AGAIN)) == (False, True)
+    assert {entry.key: store.read(entry.key) for entry in store.list("")} == kept
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,21 @@ def test_tools_are_told_the_same(project: Path) -> None:
     assert (missing["repaired"], missing["note"]) == (True, "made again from 1 raw page, byte for byte")
 
 
+@pytest.mark.parametrize("name", ["./bucket", "team.covid"])
+def test_a_lost_manifest_is_told_with_its_object_and_made_again(project: Path, name: str) -> None:
+    """It is the same as it was, but for when, and the object is not touched."""
+    (project / "bucket" / "_trawl" / "team.covid" / str(DAYS[0]) / "manifest.json").unlink()
+    before = (project / "bucket" / "team" / "covid" / "2021-07-05.csv").read_bytes()
+    result = run("verify", name)
+    assert (result.exit_code, result.stdout.count("\n")) == (1, 1)
+    assert "2021-07-05.csv: is what team.covid writes for 20210705T000000Z_20210706T000000Z" in result.stdout
+    assert "trawl run team.covid --start 2021-07-05T00:00Z --end 2021-07-06T00:00Z" in result.stdout
+    result = run("verify", name, "--repair")
+    assert (result.exit_code, result.stdout.count("repaired: its manifest is made again")) == (0, 1)
+    assert (project / "bucket" / "team" / "covid" / "2021-07-05.csv").read_bytes() == before
+    assert run("verify").exit_code == 0
+
+
 def test_a_bucket_of_which_no_job_is_here_can_be_verified_not_repaired(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -38,8 +38,9 @@ def verify(
 ) -> None:
     """Read every object and say what is not as its manifest says.
 
-    Finds objects that are missing, changed, or known to no manifest, raw pages that are gone, and what
-    runs left behind. Without BUCKET or JOB, those of all jobs. Ends with 1 where anything is wrong.
+    Finds objects that are missing, changed, or known to no manifest, manifests and raw pages that are gone,
+    what runs left behind, and what others put below _trawl/. Without BUCKET or JOB, those of all jobs.
+    Ends with 1 where anything is wrong.
     """
     with explained():
         from trawl.verifying import verify_named
