@@ -155,17 +155,26 @@ def _remember(log: _Log, progress: _Progress, known: memory.Memory, window: Wind
 
 
 def credentials(job: Job, run: Run) -> Mapping[str, Any]:
-    """The values of the job's source connection, none where it names none; Stop where it is missing."""
+    """The values of the job's source connection, none where it names none; Stop where it is missing.
+
+    White space around them comes from copying, and is left out.
+    """
     name = job.source_connection
     if name is None:
         return {}
     try:
-        return run.connection(name)
+        given = run.connection(name)
+        extra = given.get("extra")
+        return _trimmed({**given, "extra": _trimmed(extra)} if isinstance(extra, Mapping) else given)
     except LookupError as problem:
         raise Stop(
             f"There is no connection {name}, which {job.file} names for its source:"
             " create it in Airflow under Admin, Connections, or correct the name."
         ) from problem
+
+
+def _trimmed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
 
 
 @dataclass(slots=True)

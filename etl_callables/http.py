@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version as version_of
 from typing import Any, Final, Self, TypeVar
 
 import httpx
 import msgspec
 
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, Stop, TrawlError
 from etl_callables.run import Run
 from etl_callables.sources import Request
 from etl_callables.verdict import Answer, Service, Unhelpful, exhausted, verdict
@@ -43,6 +44,12 @@ LARGEST: Final = 64 << 20
 
 _PAUSES: Final = (0.5, 2.0)
 """Seconds before the second and the third try after a fault that passes, and to wait at least."""
+
+_OPEN: Final = frozenset({"accept", "user-agent", "if-none-match", "if-modified-since"})
+"""Headers that hold nothing secret."""
+
+_TELLING: Final = 8
+"""Letters in a row by which a secret is known; fewer are in other words too."""
 
 _PORTS: Final = 1 << 16
 _WAITS: Final = 10
@@ -200,6 +207,12 @@ class Client:
     _closed: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        if not all(map(_can_be_sent, self.headers.values())):
+            whose = f"The connection {self.connection}" if self.connection else "The source connection"
+            raise Stop(
+                f"{whose} has a login, password or extra with characters that {self.name} cannot be sent,"
+                " such as line breaks or accents: copy it again."
+            )
         self._http = httpx.Client(
             headers={"User-Agent": user_agent(), "Accept": "application/json", **self.headers},
             timeout=httpx.Timeout(self.timeout),
@@ -293,7 +306,12 @@ class Client:
     ) -> Answer:
         def once() -> Answer:
             self._pace()
-            return self._judged(self._send(question), accept, read)
+            try:
+                return self._judged(self._send(question), accept, read)
+            except TrawlError as problem:
+                secrets = _secrets({**self.headers, **(question.headers or {})})
+                problem.args = tuple(map(partial(_without, secrets), problem.args))
+                raise
 
         return persist(once, self.run)
 
@@ -318,6 +336,11 @@ class Client:
     def _send(self, question: _Question) -> Answer:
         """The answer, whole, whatever it says."""
         self.asked += 1
+        headers = _of_the_service(question.headers or {})
+        if not all(map(_can_be_sent, headers.values())):
+            raise RetryLater(
+                f"{self.name} wants to be asked with a login that has characters no login can have."
+            )
         began = time.monotonic()
         body = bytearray()
         try:
@@ -325,7 +348,7 @@ class Client:
                 question.method,
                 question.url,
                 params=question.params,
-                headers=question.headers,
+                headers=headers,
                 **question.sent,
             ) as response:
                 for piece in response.iter_bytes():
@@ -338,6 +361,12 @@ class Client:
             raise Stop(
                 f"{self.name} cannot be asked at {_shown(question.url)} ({_cause(problem)})."
             ) from problem
+        except (httpx.LocalProtocolError, UnicodeError):
+            # Their own words repeat what was to be sent.
+            raise Stop(
+                f"{self.name} cannot be asked at {_shown(question.url)}: the question has characters that"
+                " cannot be sent."
+            ) from None
         except httpx.RequestError as problem:
             if _is_untrusted(problem):
                 raise Stop(
@@ -374,6 +403,38 @@ class Client:
             return replace(answer, value=read(answer.body))
         except ValueError as problem:
             raise RetryLater(f"{self.name} sent something that is no whole JSON ({problem}).") from problem
+
+
+def _can_be_sent(value: str) -> bool:
+    """Whether a header can have this value (RFC 9110 5.5), in the letters that all servers read."""
+    return value.isascii() and value.isprintable() and value == value.strip()
+
+
+def _of_the_service(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of one question. Conditions that cannot be said are left out: what comes then is whole."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if _can_be_sent(value) or not name.lower().startswith("if-")
+    }
+
+
+def _secrets(headers: Mapping[str, str]) -> list[str]:
+    """What no message may repeat: logins, keys and tokens, without the word for their kind."""
+    values = [value for name, value in headers.items() if name.lower() not in _OPEN]
+    return [value.partition(" ")[2] or value for value in values]
+
+
+def _without(secrets: Iterable[str], part: Any) -> Any:
+    """A part of a message with three dots for each piece of a secret; services repeat what they refuse."""
+    if not isinstance(part, str):
+        return part
+    hidden = bytearray(len(part))
+    for at in range(len(part) - _TELLING + 1):
+        if any(part[at : at + _TELLING] in secret for secret in secrets):
+            hidden[at : at + _TELLING] = b"1" * _TELLING
+    shown = "".join("\0" if hides else letter for letter, hides in zip(part, hidden, strict=True))
+    return re.sub("\0+", "…", shown)
 
 
 def decode(body: bytes) -> Any:

@@ -14,7 +14,7 @@ import pytest
 
 from etl_callables import raw
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.extraction import EMPTY, REPEATED, extract
+from etl_callables.extraction import EMPTY, REPEATED, credentials, extract
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run, prefix
 from etl_callables.sources import Page, source_for
@@ -296,6 +296,26 @@ def test_a_connection_that_does_not_exist_stops_the_run_and_is_named(tmp_path: P
     job = archive_job(tmp_path, source_connection="x_login", options={"files": "posts.jsonl"})
     with pytest.raises(Stop, match=r"no connection x_login, which pipelines/team/posts\.yaml names"):
         extract(job, WINDOW, RUN)
+
+
+def test_white_space_around_credentials_is_left_out(tmp_path: Path) -> None:
+    """It comes from copying."""
+    given = {
+        "login": " me",
+        "password": "sesame\r\n",
+        "port": None,
+        "extra": {"username": "u\xa0", "timeout": 5},
+    }
+    run = a_run(connection=lambda _: given)
+    job = archive_job(tmp_path, source_connection="some_api")
+    assert credentials(job, run) == {
+        "login": "me",
+        "password": "sesame",
+        "port": None,
+        "extra": {"username": "u", "timeout": 5},
+    }
+    given["extra"] = None
+    assert credentials(job, run)["extra"] is None
 
 
 @pytest.mark.parametrize(

@@ -540,6 +540,86 @@ def test_an_answer_without_end_is_not_taken_into_memory(clock: Clock) -> None:
         asking.get_json("/posts")
 
 
+# --- secrets -----------------------------------------------------------------------------------------
+
+SECRETS = st.builds(
+    lambda before, middle, after: f"{before}sesame-{middle}-emases{after}", *[st.text(max_size=12)] * 3
+) | st.from_regex(r"[ -~]{0,3}sesame-[!-~]{1,400}-emases\s?", fullmatch=True)
+"""Tokens as people copy them; half of them are such that a header can have them."""
+
+
+def echo(asked: httpx.Request) -> httpx.Response:
+    """Refuses, and repeats what it refuses, at any length and wherever messages look for words."""
+    said = f"no good: {asked.headers.get('authorization')} {asked.headers.get('x-key')}"
+    status = (301, 400, 401, 403, 404, 429, 503)[len(said) % 7]
+    headers = [
+        (b"Content-Type", b"application/json"),
+        (b"Location", f"http://x/{said}".encode("ascii", "replace")),
+    ]
+    return httpx.Response(status, content=json.dumps({"error": said}), headers=headers)
+
+
+@given(SECRETS)
+@example("sesame-key-emases\n")
+@example(" sesame-key-emases ")
+@example("sésame-key-emases")
+@example("sesame-\0key-emases")
+@example("sesame-\ud800key-emases")
+@example("sesame-" + "0123456789" * 60)
+def test_whatever_ends_a_question_no_message_holds_a_piece_of_a_secret(secret: str) -> None:
+    clock, transport = Clock(), httpx.MockTransport(echo)
+    for own, more in (
+        ({"Authorization": f"Bearer {secret}"}, {}),
+        ({"X-Key": secret}, {}),
+        ({}, {"Authorization": f"Bearer {secret}"}),
+    ):
+        with pytest.raises((Stop, RetryLater)) as caught:
+            client("http://127.0.0.1", clock, headers=own, transport=transport).get_json("/x", headers=more)
+        message = str(caught.value)
+        told = secret.strip()
+        pieces = {told[at : at + 8] for at in range(len(told) - 7)}
+        assert not [piece for piece in pieces if piece in message]
+        assert caught.value.__cause__ is None, "tracebacks show causes"
+
+
+@pytest.mark.parametrize(
+    "secret", ["sesame\n", "sésame", " sesame", "sesame\r\nHost: x", "\u200bsesame", "\0", "sesame\ud800"]
+)
+def test_a_credential_that_no_header_can_have_names_its_connection(clock: Clock, secret: str) -> None:
+    with pytest.raises(Stop, match=r"^The connection some_api has .*: copy it again\.$") as caught:
+        client("http://127.0.0.1", clock, headers={"X-Key": secret}, connection="some_api")
+    assert "sesame" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_what_a_transport_cannot_send_is_never_for_later(clock: Clock) -> None:
+    def unsendable(_: httpx.Request) -> httpx.Response:
+        raise httpx.LocalProtocolError("Illegal header value b'sesame'")
+
+    with (
+        client("http://127.0.0.1", clock, transport=httpx.MockTransport(unsendable)) as asking,
+        pytest.raises(Stop, match="characters that cannot be sent") as caught,
+    ):
+        asking.get_json("/posts")
+    assert "sesame" not in str(caught.value)
+    assert caught.value.__suppress_context__, "tracebacks show contexts"
+
+
+def test_a_question_with_half_a_letter_stops(service: StandIn, clock: Clock) -> None:
+    """As in a cursor that a service has cut in two."""
+    with client(service.url, clock) as asking, pytest.raises(Stop, match="characters that cannot be sent"):
+        asking.get_json("/posts", {"cursor": "\ud83d"})
+
+
+def test_a_condition_that_cannot_be_said_is_left_out(service: StandIn, clock: Clock) -> None:
+    """A service's own mark of what it sent may have any letters."""
+    with client(service.url, clock) as asking:
+        answer = asking.get("/feed", headers={"If-None-Match": '"é"', "If-Modified-Since": "yesterday"})
+    assert answer.body == GOOD.body
+    assert "if-none-match" not in service.asked[0].headers
+    assert service.asked[0].headers["if-modified-since"] == "yesterday"
+
+
 # --- addresses and JSON ----------------------------------------------------------------------------
 
 
