@@ -14,13 +14,14 @@ import re
 import ssl
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from importlib.metadata import version as version_of
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import httpx
 import msgspec
@@ -40,7 +41,12 @@ DEADLINE: Final = 300.0
 """Seconds after which an answer that still trickles is given up."""
 
 LARGEST: Final = 64 << 20
-"""Bytes of an answer above which something is wrong."""
+"""Bytes of an answer, packed and unpacked, above which something is wrong."""
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_PACKED: Final = frozenset({"gzip", "x-gzip"})
+_UNPACKED: Final = frozenset({"", "identity", "none", "utf-8"})
+"""What servers call no encoding at all; the last two are mistakes that are often made."""
 
 _PAUSES: Final = (0.5, 2.0)
 """Seconds before the second and the third try after a fault that passes, and to wait at least."""
@@ -214,7 +220,12 @@ class Client:
                 " such as line breaks or accents: copy it again."
             )
         self._http = httpx.Client(
-            headers={"User-Agent": user_agent(), "Accept": "application/json", **self.headers},
+            headers={
+                "User-Agent": user_agent(),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                **self.headers,
+            },
             timeout=httpx.Timeout(self.timeout),
             follow_redirects=self.follow,
             max_redirects=5,
@@ -342,7 +353,6 @@ class Client:
                 f"{self.name} wants to be asked with a login that has characters no login can have."
             )
         began = time.monotonic()
-        body = bytearray()
         try:
             with self._http.stream(
                 question.method,
@@ -351,12 +361,7 @@ class Client:
                 headers=headers,
                 **question.sent,
             ) as response:
-                for piece in response.iter_bytes():
-                    body += piece
-                    if len(body) > LARGEST:
-                        raise Stop(f"{self.name} sent more than {LARGEST >> 20} MiB in one answer.")
-                    if time.monotonic() - began > DEADLINE:
-                        raise RetryLater(f"{self.name} was still sending after {DEADLINE:.0f} seconds.")
+                packed = self._read(response, began)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as problem:
             raise Stop(
                 f"{self.name} cannot be asked at {_shown(question.url)} ({_cause(problem)})."
@@ -374,12 +379,49 @@ class Client:
                     " correct the host of the source connection, or what certificates this machine trusts."
                 ) from problem
             raise RetryLater(f"{self.name} did not answer ({_cause(problem)}).") from problem
-        return Answer(
+        answer = Answer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
-            bytes(body),
+            packed,
             _shown(str(response.url)),
         )
+        return self._unpacked(answer) if "content-encoding" in answer.headers else answer
+
+    def _read(self, response: httpx.Response, began: float) -> bytes:
+        """The body as it comes over the wire."""
+        pieces, size = [], 0
+        # Not `iter_bytes`, which unpacks a piece whatever it grows to.
+        for piece in cast("httpx.SyncByteStream", response.stream):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST:
+                raise self._too_large()
+            if time.monotonic() - began > DEADLINE:
+                raise RetryLater(f"{self.name} was still sending after {DEADLINE:.0f} seconds.")
+        return b"".join(pieces)
+
+    def _unpacked(self, answer: Answer) -> Answer:
+        """An answer that says how its body is packed, with what is in it."""
+        encoding = answer.headers["content-encoding"].strip().lower()
+        if not answer.body or encoding in _UNPACKED:
+            return answer
+        if encoding not in _PACKED:
+            if answer.status // 100 != 2:  # noqa: PLR2004 - a refusal is one without its words too
+                return replace(answer, body=b"")
+            raise Stop(
+                f"{self.name} answered in an encoding that was not asked for ({encoding[:80]}): something in"
+                f" between changes its answers, or {answer.url} is not its address."
+            )
+        try:
+            body = zlib.decompressobj(_GZIP).decompress(answer.body, LARGEST + 1)
+        except zlib.error as problem:
+            raise RetryLater(f"{self.name} sent something that is no whole gzip ({problem}).") from problem
+        if len(body) > LARGEST:
+            raise self._too_large()
+        return replace(answer, body=body)
+
+    def _too_large(self) -> Stop:
+        return Stop(f"{self.name} sent more than {LARGEST >> 20} MiB in one answer.")
 
     def _judged(self, answer: Answer, accept: Collection[int], read: Callable[[bytes], Any] | None) -> Answer:
         """The answer, with the value that is read in its JSON if any is; or raised, what it means."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import threading
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -118,6 +122,8 @@ PASSING = {
     "no Unicode": Answer(b'{"posts": "\xff\xfe"}'),
     "JSON without end": Answer(b"[" * 200_000),
     "request timeout": Answer(status=408),
+    "what calls itself gzip and is none": Answer(GOOD.body, headers={"Content-Encoding": "gzip"}),
+    "half a gzip": Answer(gzip.compress(GOOD.body)[:20], headers={"Content-Encoding": "gzip"}),
 }
 
 
@@ -283,16 +289,14 @@ def test_a_service_that_says_none_are_left_is_not_asked_before_it_takes_more(
 OFFSETS = st.builds(
     lambda minutes: timezone(timedelta(minutes=minutes)), st.integers(-24 * 60 + 1, 24 * 60 - 1)
 )
+ZONES = ("GMT", "UTC", "EST", "-0000", "+2359", "-9999", "+99999", "")
 MOMENTS = st.datetimes(timezones=st.none() | OFFSETS)
 WAITS = (
-    st.text()
-    | MOMENTS.map(datetime.isoformat)
+    MOMENTS.map(datetime.isoformat)
     | MOMENTS.map(format_datetime)
     | st.floats().map(str)
     | st.integers().map(str)
-    | st.from_regex(
-        r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} ([A-Z]{3}|[+-][0-9]{1,5})"
-    )
+    | st.builds("Wed, {} Jul {} 12:{}:00 {}".format, *[st.integers(-1, 10**6)] * 3, st.sampled_from(ZONES))
 )
 LIMITS = (
     *("retry-after", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset"),
@@ -300,10 +304,16 @@ LIMITS = (
 )
 
 
+@given(st.dictionaries(st.sampled_from(LIMITS), st.text()))
+def test_no_header_is_too_strange(headers: dict[str, str]) -> None:
+    for moment in (come_back(headers, NOW), exhausted(headers, NOW)):
+        assert moment is None or NOW <= moment <= NOW + LONGEST_WAIT
+
+
 @given(st.dictionaries(st.sampled_from(LIMITS), WAITS))
 @example({"retry-after": "0001-01-01T00:00:00+23:00"})
 @example({"retry-after": "9999-12-31T23:59:59-23:00"})
-def test_no_header_is_too_strange(headers: dict[str, str]) -> None:
+def test_no_moment_is_too_far(headers: dict[str, str]) -> None:
     for moment in (come_back(headers, NOW), exhausted(headers, NOW)):
         assert moment is None or NOW <= moment <= NOW + LONGEST_WAIT
 
@@ -540,11 +550,72 @@ def test_an_answer_without_end_is_not_taken_into_memory(clock: Clock) -> None:
         asking.get_json("/posts")
 
 
+def packed(pieces: int, times: int = 1) -> bytes:
+    """So many MiB of blanks, packed so many times."""
+    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+    body = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(pieces)) + packer.flush()
+    for _ in range(times - 1):
+        body = gzip.compress(body)
+    return body
+
+
+BOMB = packed((LARGEST >> 20) * 4)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "message"),
+    [
+        (BOMB, "gzip", f"{LARGEST >> 20} MiB"),
+        (packed(1, times=2), "gzip, gzip", "encoding that was not asked for (gzip, gzip)"),
+        (zstandard.compress(b"{}"), "zstd", "encoding that was not asked for (zstd)"),
+        (b"{}", "br", "encoding that was not asked for (br)"),
+    ],
+    ids=["gzip", "gzip twice", "zstd", "br"],
+)
+def test_no_answer_is_unpacked_beyond_what_one_may_hold(
+    service: StandIn, clock: Clock, body: bytes, encoding: str, message: str
+) -> None:
+    service.answer = lambda _: Answer(body, headers={"Content-Encoding": encoding})
+    tracemalloc.start()
+    try:
+        with client(service.url, clock) as asking, pytest.raises(Stop) as caught:
+            asking.get_json("/posts")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert message in str(caught.value)
+    assert peak < 3 * LARGEST
+    assert service.asked[0].headers["accept-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "identity", "none", "UTF-8"])
+def test_an_answer_is_unpacked_as_it_was_packed(service: StandIn, clock: Clock, encoding: str) -> None:
+    body = gzip.compress(GOOD.body) if "gzip" in encoding.lower() else GOOD.body
+    service.answer = lambda _: Answer(body, headers={"Content-Encoding": encoding})
+    with client(service.url, clock) as asking:
+        assert asking.get_json("/posts").body == GOOD.body
+
+
+def test_an_answer_from_elsewhere_than_the_network_is_unpacked_too(clock: Clock) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = httpx.Response(200, headers=headers, content=gzip.compress(GOOD.body))
+    with client("http://127.0.0.1", clock, transport=httpx.MockTransport(lambda _: answer)) as asking:
+        assert asking.get_json("/posts").body == GOOD.body
+
+
+def test_a_refusal_in_an_encoding_nobody_asked_for_means_what_it_means_else(
+    service: StandIn, clock: Clock
+) -> None:
+    service.answer = lambda _: Answer(b"\x1b\0", 503, headers={"Content-Encoding": "br"})
+    with client(service.url, clock) as asking, pytest.raises(RetryLater, match=r"out of order \(HTTP 503\)"):
+        asking.get_json("/posts")
+
+
 # --- secrets -----------------------------------------------------------------------------------------
 
 SECRETS = st.builds(
     lambda before, middle, after: f"{before}sesame-{middle}-emases{after}", *[st.text(max_size=12)] * 3
-) | st.from_regex(r"[ -~]{0,3}sesame-[!-~]{1,400}-emases\s?", fullmatch=True)
+) | st.from_regex(r"[ -~]{0,3}sesame-[!-~]{1,400}-emases[ \r\n]?", fullmatch=True)
 """Tokens as people copy them; half of them are such that a header can have them."""
 
 
