@@ -273,9 +273,12 @@ def _reject(store: Store, folder: str, old: str, staged: Staged, described: Call
         if store.size(old) is None
         else f"{store.url(old)} is as it was"
     )
+    silent = manifest.quality is not None and manifest.quality.silent
+    # No bound of a job is about silence, so there is none to correct.
+    mend = "write `on_breach: warn` below `quality`" if silent else "correct `quality`"
     return Stop(
         f"This run is not as expected: {'; '.join(breaches)}. Its posts are kept at {manifest.object.url},"
-        f" and {there}. To take them as they are, correct `quality` in"
+        f" and {there}. To take them as they are, {mend} in"
         f" {manifest.job_file} and clear the load task, or run it again."
     )
 

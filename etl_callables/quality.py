@@ -10,8 +10,8 @@ from itertools import takewhile
 from statistics import median
 from typing import Any, Final
 
-from etl_callables.manifest import Measured, Quality, read_manifest
-from etl_callables.run import Run, prefix
+from etl_callables.manifest import Manifest, Measured, Quality, is_rejected, read_manifest
+from etl_callables.run import REJECTED, Run, prefix
 from etl_callables.store import Store
 from schemas.job import Job
 from schemas.job import Quality as Bounds
@@ -87,10 +87,11 @@ def assess(job: Job, window: Window, run: Run, store: Store, found: Found) -> Qu
     bounds = job.quality or Bounds()
     own = not run.variant and job.date_range.each_run == "interval"
     compares = bounds.at_least is not None or bounds.at_most is not None
-    earlier: list[int] = []
+    before: list[Manifest] = []
     if own and job.schedule.cron is not None and (compares or not found.posts):
-        earlier = list(_earlier(job, window, run, store))
-    silent = _silent(found.posts, earlier)
+        before = list(_earlier(job, window, run, store))
+    earlier = [manifest.counts.kept for manifest in before if not is_rejected(manifest)]
+    silent = _silent(found.posts, before)
     breaches = [
         *_counts(bounds, found.posts, earlier),
         *_shares(bounds, found),
@@ -110,8 +111,8 @@ def rejects(job: Job, quality: Quality | None) -> bool:
     return bool(job.quality and job.quality.on_breach == "fail" and quality and quality.breaches)
 
 
-def _earlier(job: Job, window: Window, run: Run, store: Store) -> Iterator[int]:
-    """How many posts the runs before had, the latest first; a window without a run is passed over."""
+def _earlier(job: Job, window: Window, run: Run, store: Store) -> Iterator[Manifest]:
+    """What the runs before did, the latest first, rejected ones too; windows without one are passed over."""
     start = window.start
     for _ in range(EARLIER):
         before = window_before(job.schedule, start)
@@ -119,16 +120,23 @@ def _earlier(job: Job, window: Window, run: Run, store: Store) -> Iterator[int]:
         clipped = before.clip(job.date_range.since, job.date_range.until)
         if clipped is None:
             return
-        manifest = read_manifest(store, prefix(job, clipped, run))
+        folder = prefix(job, clipped, run)
+        manifest = read_manifest(store, folder) or read_manifest(store, f"{folder}/{REJECTED}")
         if manifest is not None:
-            yield manifest.counts.kept
+            yield manifest
 
 
-def _silent(posts: int, earlier: list[int]) -> int:
+def _silent(posts: int, before: list[Manifest]) -> int:
     """How many runs in a row found nothing, this one included; 0 while that is nothing to speak of."""
-    if posts or not any(earlier):
+    empty = list(takewhile(lambda manifest: not manifest.counts.kept, before))
+    if posts or not empty:
         return 0
-    count = 1 + sum(1 for _ in takewhile(lambda kept: not kept, earlier))
+    count = 1 + len(empty)
+    if len(empty) == len(before):  # what was before these is known only from what they said themselves
+        told = [
+            at + one.quality.silent for at, one in enumerate(empty, 1) if one.quality and one.quality.silent
+        ]
+        return told[-1] if told else 0
     return count if count >= SILENT else 0
 
 

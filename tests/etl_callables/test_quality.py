@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,31 @@ def test_silence_fails_a_job_that_has_bounds(tmp_path: Path) -> None:
         go(expecting(tmp_path), count, days_ago(ago))
     with pytest.raises(Stop, match="silence"):
         go(expecting(tmp_path, max_posts=10), 0)
+
+
+def test_each_silent_run_counts_one_more_rejected_or_not(tmp_path: Path) -> None:
+    """Though rejected runs have no object, and those that found posts are too far back to be looked at."""
+    go(expecting(tmp_path), 1, days_ago(20))
+    for ago, count in zip(range(19, -1, -1), range(1, 21), strict=True):
+        run = partial(go, expecting(tmp_path, max_posts=10), 0, days_ago(ago))
+        if count < 3:
+            run()
+            continue
+        with pytest.raises(Stop, match=f"nothing was found in {count} runs in a row") as said:
+            run()
+        assert "To take them as they are, write `on_breach: warn` below `quality` in" in str(said.value)
+
+
+def test_a_rejected_run_that_found_posts_ends_the_silence(tmp_path: Path) -> None:
+    """It found something, if not what was expected; nor is it among the runs that medians are of."""
+    go(expecting(tmp_path), 1, days_ago(4))
+    go(expecting(tmp_path), 0, days_ago(3))
+    with pytest.raises(Stop, match="max_posts"):
+        go(expecting(tmp_path, max_posts=1), 2, days_ago(2))
+    go(expecting(tmp_path, max_posts=1), 0, days_ago(1))
+    quality = go(expecting(tmp_path, max_posts=1), 0).quality
+    assert quality is not None
+    assert (quality.silent, quality.earlier) == (0, (0, 0, 1))
 
 
 def test_a_job_that_never_found_anything_is_not_silent(tmp_path: Path) -> None:
