@@ -218,6 +218,19 @@ def test_pandas_keeps_the_zeros_of_identifiers(tmp_path: Path) -> None:
         assert list(documented("pandas", word, written(tmp_path, f"posts.{name}", ["a"]))["id"]) == ["000"]
 
 
+@pytest.mark.parametrize(
+    "texts", [[None] * 3, [None, "a", "", None]], ids=["nothing but nulls", "some nulls"]
+)
+def test_a_file_with_one_column_has_all_its_rows(texts: list[str | None], tmp_path: Path) -> None:
+    """In CSV a row with nothing in it is a blank line."""
+    path = tmp_path / "posts.csv"
+    schema = pa.schema([SCHEMA.field("text")])
+    write_file(path, "csv", None, schema, pa.table([pa.array(texts, pa.string())], schema).to_batches())
+    assert by_pandas(path) == [text or None for text in texts]
+    assert by_polars(path) == texts
+    assert by_duckdb(path) == texts
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_half_a_character_is_replaced_and_counted(form: str, tmp_path: Path) -> None:
     """Two halves side by side are the character; one alone is U+FFFD, and every reader can go on."""
