@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
+from html import escape
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_callables.sources import markup
 from etl_callables.sources.fields import count, identifier, moment, needed, text
 from etl_callables.sources.markup import plain
 
@@ -119,13 +124,83 @@ TEXTS = st.text(alphabet="ab c<>&;\"'\n\t#x2", max_size=8) | st.sampled_from(["&
 
 
 @given(st.lists(TAGS | TEXTS, max_size=12))
-def test_the_fast_way_reads_as_the_parser_does(parts: list[str]) -> None:
-    from etl_callables.sources import markup
-
+def test_the_fast_way_reads_as_the_whole_one_does(parts: list[str]) -> None:
     html = "".join(parts)
     fast = markup._simple(html)  # noqa: SLF001 - it is the same function's other half
     if fast is not None:
-        reader = markup._Reader()  # noqa: SLF001
-        reader.feed(html)
-        reader.close()
-        assert fast == markup._plain(reader.parts, reader.links, reader.media)  # noqa: SLF001
+        assert fast == markup._whole(html)  # noqa: SLF001
+
+
+class Parsed(HTMLParser):
+    """The same tags and texts, as Python's own parser finds them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.reader = markup._Reader()  # noqa: SLF001
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.reader.start(tag, {name: value or "" for name, value in attrs})
+
+    def handle_endtag(self, tag: str) -> None:
+        self.reader.end(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.reader.text(escape(data))
+
+
+NAMES = st.sampled_from(
+    ["p", "a", "div", "PRE", "script", "b", "img", "td", "br", "video", "h1", "style", "x-y"]
+)
+VALUES = st.text(alphabet="ab /=<>&;'h", max_size=8) | st.sampled_from(["https://a.example/?x=1&amp;y", ""])
+ATTRIBUTES = st.one_of(
+    st.sampled_from([" disabled", " class=a", " href=https://b.example/x", " href='x>y'", "\nsrc = i.png"]),
+    st.builds(lambda name, value: f' {name}="{value}"', st.sampled_from(["href", "src", "Title"]), VALUES),
+)
+STARTS = st.builds(
+    lambda name, attributes, end: f"<{name}{''.join(attributes)}{end}",
+    NAMES, st.lists(ATTRIBUTES, max_size=3), st.sampled_from([">", " >", " />"]),
+)  # fmt: skip
+ENDS = st.builds("</{}>".format, NAMES) | st.builds("</{} >".format, NAMES)
+APART = st.sampled_from(
+    ["<!-- a <b> -->", "<!doctype html>", "<?xml a?>", "<![CDATA[a > b]]>", "1 < 2", "a &lt; b"]
+)
+WORDS = st.text(alphabet="ab c>\"'\n\t", max_size=8)
+
+
+@given(st.lists(STARTS | ENDS | APART | WORDS, max_size=12))
+def test_html_whose_parts_have_ends_is_read_as_pythons_parser_reads_it(parts: list[str]) -> None:
+    html = "".join(parts)
+    reader = Parsed(html).reader
+    expected = markup._plain(reader.parts, reader.links, reader.media)  # noqa: SLF001
+    assert markup._whole(html) == expected  # noqa: SLF001
+
+
+@given(
+    st.lists(TAGS | STARTS | APART | WORDS | st.sampled_from(["<a x='", '<a href="', "<!--", "<![if", "</"]))
+)
+def test_what_has_no_end_is_text_and_loses_no_words_after_it(parts: list[str]) -> None:
+    found = plain("".join(parts))
+    assert all(link.startswith(("http://", "https://")) for link in found.links)
+
+
+HOSTILE = [
+    "<a ", '<a href="', "<a x='", "<!--", "<![CDATA[", "<!", "<?", "</", "</ ", "<script>", "<style></", "<",
+    "&", "&#", " ", "<b> ", "\n ", '<a x=">" ', "<a x='>' y=\"", "<p/", "<a =", "--", "<pre> </pre>",
+    "<!-- --", "\0", "<a ='>", "<img src=/",
+]  # fmt: skip
+
+
+def test_a_long_text_of_anything_is_read_within_seconds_of_work() -> None:
+    """Where each thing without an end is looked for up to the end of the text, it takes minutes."""
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_CPU, (30, 30))\n"
+        "from etl_callables.sources.markup import plain\n"
+        "plain('<a ' * 400_000)\n"
+        "for part in eval(sys.argv[1]):\n"
+        "    for end in ('', '>', '\">-->'):\n"
+        "        plain(part * (200_000 // len(part)) + end)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, repr(HOSTILE)], check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
