@@ -274,17 +274,21 @@ class _Progress:
             self.truncated = f"{self.truncated}; {truncated}" if self.truncated else truncated
 
     def _count(self, bodies: tuple[bytes, ...]) -> tuple[int, frozenset[tuple[str, str]]]:
-        """How many items a page has, and who its posts are where that tells a repeat."""
+        """How many items a page has, and which they are where that tells a repeat.
+
+        They are its posts; on a page without any, what was skipped.
+        """
         before = self.selection.tally.fetched
         now = self._run.now()
         posts = getattr(self.source, "brief", self.source.posts)
         items: Iterable[Post | Skipped] = chain.from_iterable(posts(body, now) for body in bodies)
         names: set[tuple[str, str]] = set()
+        skipped: set[tuple[str, str]] = set()
         if self.source.REPEATS:
-            items = _noting(items, names.add)
+            items = _noting(items, names.add, skipped.add)
         for _ in self.selection.keep(items):
             pass
-        return self.selection.tally.fetched - before, frozenset(names)
+        return self.selection.tally.fetched - before, frozenset(names or skipped)
 
     def _circles(self, content: frozenset[tuple[str, str]]) -> bool:
         """Whether the service goes in circles, under cursors that are always new."""
@@ -307,12 +311,16 @@ class _Progress:
 
 
 def _noting(
-    items: Iterable[Post | Skipped], note: Callable[[tuple[str, str]], None]
+    items: Iterable[Post | Skipped],
+    note: Callable[[tuple[str, str]], None],
+    note_skipped: Callable[[tuple[str, str]], None],
 ) -> Iterator[Post | Skipped]:
-    """The same items, each post's name noted on the way."""
+    """The same items, each post's name noted on the way, and of what is skipped what it was."""
     for item in items:
         if isinstance(item, Post):
             note((item.platform, item.id))
+        else:
+            note_skipped((item.reason, item.detail))
         yield item
 
 

@@ -422,3 +422,34 @@ def test_a_service_that_gives_only_empty_pages_is_left_alone_after_ten_of_them(
     result = extract(job, WINDOW, RUN, source=Sparse(every))
     done = raw.read_done(open_store(job, RUN), result["raw"])
     assert (len(done.pages), done.posts, done.truncated) == (pages, posts, why)
+
+
+class Removed:
+    """A service with page after page of what was removed: other things on each, or always the same."""
+
+    PLATFORM = "nowhere"
+    REPEATS = True
+
+    def __init__(self, *, circles: bool) -> None:
+        self.circles = circles
+
+    def version(self) -> str:
+        return "removed 1"
+
+    def pages(self, *_: object) -> Iterator[Page]:
+        for number in range(50):
+            yield Page((b"%d" % number,), str(number) if number < 49 else None)
+
+    def posts(self, body: bytes, *_: object) -> Iterator[Post | Skipped]:
+        for place in range(3):
+            yield Skipped("unavailable", f"{place}" if self.circles else f"{body!r} {place}")
+
+
+@pytest.mark.parametrize(("circles", "pages", "why"), [(True, 3, REPEATED), (False, 50, None)])
+def test_pages_of_what_nobody_can_read_end_where_they_repeat(
+    tmp_path: Path, *, circles: bool, pages: int, why: str | None
+) -> None:
+    job = searching(tmp_path)
+    result = extract(job, WINDOW, RUN, source=Removed(circles=circles))
+    done = raw.read_done(open_store(job, RUN), result["raw"])
+    assert (len(done.pages), done.truncated, done.skipped) == (pages, why, {"unavailable": 3 * pages})

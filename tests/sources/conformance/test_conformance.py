@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etl_callables.errors import RetryLater, Stop
-from etl_callables.extraction import REPEATED
+from etl_callables.extraction import REPEATED, extract
 from etl_callables.http import one_line
 from etl_callables.post import Post, Skipped
-from etl_callables.sources import source_for
+from etl_callables.sources import Page, source_for
 from schemas.job import MaxCost
 from schemas.window import Window
 from tests.servers.authority import Authority
@@ -37,6 +39,22 @@ def stage(case: Case, tmp_path: Path, authority: Authority, monkeypatch: pytest.
 
 def promise(number: int, check: str) -> Callable[[Any], Any]:
     return pytest.mark.promise(str(number), check)
+
+
+class Circling:
+    """A source whose service gives one page for ever, all of which its authors took back."""
+
+    def __init__(self, source: Any, bodies: tuple[bytes, ...]) -> None:
+        self.PLATFORM, self.REPEATS, self.version = source.PLATFORM, source.REPEATS, source.version
+        self._source, self._bodies, self.asked = source, bodies, 0
+
+    def pages(self, *_: object) -> Iterator[Page]:
+        for self.asked in count(1):
+            yield Page(self._bodies, f"P{self.asked}")
+
+    def posts(self, body: bytes, now: datetime) -> Iterator[Post | Skipped]:
+        for item in self._source.posts(body, now):
+            yield Skipped("unavailable", item.id) if isinstance(item, Post) else item
 
 
 # --- 1: exact ---------------------------------------------------------------------------------------
@@ -93,6 +111,20 @@ def test_a_loop_of_cursors_ends_and_is_told(stage: Stage, case: Case) -> None:
         manifest, rows = trial.whole()
     assert trial.numbers(rows) == sorted(post.number for post in posts)
     assert (manifest.truncated, manifest.complete) == (REPEATED, False)
+
+
+@promise(1, "ends when cursors loop")
+def test_a_page_that_comes_under_ever_new_cursors_ends_though_nothing_of_it_can_be_read(
+    stage: Stage, case: Case
+) -> None:
+    if not case.loops:
+        pytest.skip("there are no cursors that could loop")
+    with stage.trial(made(12, DAY)) as trial:
+        bodies = tuple(trial.bodies(trial.extract()))
+        circling = Circling(trial.source, bodies)
+        result = extract(replace(trial.job, id="conformance.circling"), DAY, trial.run, source=circling)
+    assert circling.asked <= 4
+    assert (result["pages"], result["posts"]) == (3, 0)
 
 
 # --- 2: deep ----------------------------------------------------------------------------------------
