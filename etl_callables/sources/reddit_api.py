@@ -42,13 +42,15 @@ _EARLY: Final = timedelta(minutes=5)
 
 _SUBREDDIT: Final = frozenset({302, 403, 404})
 _NOBODY: Final = "[deleted]"
+_TAKEN_BACK: Final = frozenset({"[deleted]", "[removed]"})
+"""What Reddit shows instead of a text."""
 
 __all__ = ["PLATFORM", "REPEATS", "SEEKS", "pages", "posts", "version"]
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     """Pages of up to 100 posts, newest first. A cursor is how many posts came before it, and Reddit's own."""
-    path, asked = _question(request)
+    path, asked = _question(request, run.now())
     searches = bool(request.query)
     seen, _, after = (cursor or "0:").partition(":")
     with _App(request, run) as app:
@@ -74,13 +76,14 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
             return
 
 
-def _question(request: Request) -> tuple[str, dict[str, Any]]:
+def _question(request: Request, now: datetime) -> tuple[str, dict[str, Any]]:
     """Where to ask, and with what."""
     named = request.options.get("subreddit")
     several = [named] if isinstance(named, str) else list(named or ())
     where = "+".join(one.removeprefix("/").removeprefix("r/").rstrip("/") for one in several)
-    size = SIZE if request.limit is None else min(SIZE, request.limit)
-    asked: dict[str, Any] = {"limit": size, "raw_json": 1}
+    # Not fewer for a small limit where the newest posts asked for may lie after the window.
+    is_small = request.limit is not None and request.window.end >= now
+    asked: dict[str, Any] = {"limit": min(SIZE, request.limit or SIZE) if is_small else SIZE, "raw_json": 1}
     if request.query:
         asked |= {"q": request.query, "sort": "new", "t": "all", "type": "link", "include_over_18": "on"}
         return (f"/r/{where}/search", {**asked, "restrict_sr": "on"}) if where else ("/search", asked)
@@ -195,6 +198,8 @@ def _post(child: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
     if child.get("kind") != "t3":
         return Skipped("no-post", f"a thing of kind {child.get('kind')}")
     data = child["data"]
+    if data.get("removed_by_category") or data.get("selftext") in _TAKEN_BACK:
+        return Skipped("unavailable", needed(text(data.get("name")), "name"))
     author = text(data.get("author"))
     parts = (text(data.get("title")), text(data.get("selftext")))
     permalink = text(data.get("permalink"))

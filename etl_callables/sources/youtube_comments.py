@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, Final
 from etl_callables.http import one_line
 from etl_callables.sources import Page, Request
 from etl_callables.sources.fields import moment
+from etl_callables.sources.youtube_items import VIDEO
 from etl_callables.sources.youtube_project import QUOTA, Project
 
 SIZE: Final = 100
@@ -52,7 +54,7 @@ def comments(project: Project, request: Request, cursor: str | None) -> Iterator
     with_replies = bool(request.options.get("replies"))
     while not place.is_end:
         body, place = (
-            _replies(project, place)
+            _replies(project, place, video_of(str(request.options["video"])))
             if place.parents
             else _threads(project, request, place, with_replies=with_replies)
         )
@@ -72,7 +74,7 @@ def _threads(
         "videoId": video_of(str(request.options["video"])),
         "order": "time",
         "textFormat": "plainText",
-        "maxResults": SIZE if request.limit is None else min(SIZE, request.limit),
+        "maxResults": SIZE,  # not fewer for a small limit: the newest may lie after the window
         **({"pageToken": place.threads} if place.threads else {}),
     }
     answer = project.get("commentThreads", asked)
@@ -85,7 +87,8 @@ def _threads(
     return one_line(answer.body), _Place(str(following) if following and items else None, parents)
 
 
-def _replies(project: Project, place: _Place) -> tuple[bytes, _Place]:
+def _replies(project: Project, place: _Place, video: str) -> tuple[bytes, _Place]:
+    """Replies by their comment, of which YouTube does not say to what video they belong: it is put first."""
     parent, *others = place.parents
     asked = {
         "part": "snippet",
@@ -96,9 +99,10 @@ def _replies(project: Project, place: _Place) -> tuple[bytes, _Place]:
     }
     answer = project.get("comments", asked)
     token = answer.value.get("nextPageToken")
+    body = f'{{"{VIDEO}":{json.dumps(video)},'.encode() + one_line(answer.body)[1:]
     if token and answer.value["items"]:
-        return one_line(answer.body), replace(place, token=str(token))
-    return one_line(answer.body), _Place(place.threads, tuple(others))
+        return body, replace(place, token=str(token))
+    return body, _Place(place.threads, tuple(others))
 
 
 def _with_more(thread: Any) -> str | None:

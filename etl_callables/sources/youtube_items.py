@@ -15,6 +15,9 @@ PLATFORM: Final = "youtube"
 MISSING: Final = "trawl#missing"
 """The kind of a list of names that were found and of which nothing was known a moment later."""
 
+VIDEO: Final = "trawl#video"
+"""Where a list of replies says to which video they belong."""
+
 _SIZES: Final = ("maxres", "standard", "high", "medium", "default")
 """Of a video's picture, the largest first."""
 
@@ -28,8 +31,11 @@ def _items(page: Any) -> list[Any] | None:
     match page["kind"]:
         case "youtube#searchListResponse":
             return [item for item in page["items"] if not _is_name(item)]
-        case "youtube#videoListResponse" | "youtube#commentListResponse":
+        case "youtube#videoListResponse":
             return list(page["items"])
+        case "youtube#commentListResponse":
+            video = {VIDEO: page.get(VIDEO)}
+            return [item | video if isinstance(item, dict) else item for item in page["items"]]
         case "youtube#commentThreadListResponse":
             return [part for thread in page["items"] for part in _parts(thread)]
         case kind if kind == MISSING:
@@ -105,7 +111,7 @@ def _comment(item: dict[str, Any], fetched_at: datetime) -> Post:
     name = needed(text(item["id"]), "id")
     snippet = item["snippet"]
     shown = text(snippet.get("authorDisplayName"))
-    video = text(snippet.get("videoId"))
+    video = text(snippet.get("videoId")) or text(item.get(VIDEO))
     channel = snippet.get("authorChannelId")
     return Post(
         platform=PLATFORM,

@@ -89,6 +89,11 @@ def comment(post: Made, parent: str = "") -> dict[str, Any]:
     }
 
 
+def without_video(made: dict[str, Any]) -> dict[str, Any]:
+    """A comment as it is given to who asks by its parent."""
+    return {**made, "snippet": {name: value for name, value in made["snippet"].items() if name != "videoId"}}
+
+
 def thread(post: Made, replies: Sequence[Made] = (), shown: int = 5) -> dict[str, Any]:
     """A comment with the first of its replies."""
     first = comment(post)
@@ -154,7 +159,7 @@ def server(
             return paged(asked, threads, "youtube#commentThreadListResponse", lambda one, _: one)
         if what == "comments":
             parent = asked.query["parentId"]
-            below = [comment(reply, parent) for reply in replies]
+            below = [without_video(comment(reply, parent)) for reply in replies]
             return paged(asked, below, "youtube#commentListResponse", lambda one, _: one)
         return NOT_FOUND
 

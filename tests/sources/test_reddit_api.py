@@ -20,7 +20,7 @@ from schemas.job import Job
 from schemas.reading import read_job
 from schemas.window import Window
 from tests.servers.made import made
-from tests.servers.reddit import LOGIN, server
+from tests.servers.reddit import LOGIN, link, server
 from tests.servers.standin import Answer, Asked, Given, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -140,9 +140,29 @@ def test_nothing_is_missing_where_reddit_ends_below_the_window() -> None:
     assert (len(pages), pages[-1].truncated) == (10, None)
 
 
-def test_a_small_limit_asks_for_a_small_page(reddit: StandIn) -> None:
-    ask(reddit, subreddit="opendata", limit=7)
+def test_a_small_limit_asks_for_a_small_page_where_nothing_newer_comes_first(reddit: StandIn) -> None:
+    """It would else go through all that is newer in small steps."""
+    ask(reddit, subreddit="opendata", limit=7, now=DAY.end)
     assert reddit.asked[1].query["limit"] == "7"
+    reddit.asked.clear()
+    early = Window(DAY.start - timedelta(days=1), DAY.start)
+    ask(reddit, subreddit="opendata", limit=7, window=early)
+    assert [asked.query["limit"] for asked in reddit.asked[1:]] == ["100"] * 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"selftext": "[removed]", "removed_by_category": "moderator"},
+        {"selftext": "[deleted]", "author": "[deleted]"},
+        {"selftext": "", "removed_by_category": "reddit"},
+    ],
+)
+def test_what_was_removed_or_deleted_is_counted_as_unavailable(changes: dict[str, Any]) -> None:
+    child = link(made(1, DAY)[0])
+    child["data"] |= changes
+    body = json.dumps({"kind": "Listing", "data": {"children": [child]}}).encode()
+    assert list(reddit_api.posts(body, NOW)) == [Skipped("unavailable", child["data"]["name"])]
 
 
 # --- who asks --------------------------------------------------------------------------------------
@@ -256,9 +276,12 @@ def test_a_crosspost_names_the_post_it_shows(items: dict[str, Post]) -> None:
     assert (items["A crosspost"].quoted, items["A crosspost"].urls) == ("t3_1bbbbb", ())
 
 
-def test_a_post_of_nobody_has_no_author(items: dict[str, Post]) -> None:
-    post = items["By nobody any more"]
-    assert (post.author, post.author_id, post.quotes, post.likes) == (None, None, 2, 0)
+def test_a_post_of_nobody_has_no_author() -> None:
+    child = link(made(1, DAY)[0])
+    child["data"] |= {"author": "[deleted]", "author_fullname": None}
+    (post,) = reddit_api.posts(json.dumps({"data": {"children": [child]}}).encode(), NOW)
+    assert isinstance(post, Post)
+    assert (post.author, post.author_id, post.quotes, post.likes) == (None, None, 0, 57)
 
 
 def test_what_is_no_post_is_skipped() -> None:

@@ -329,6 +329,21 @@ def test_replies_that_do_not_name_their_video_have_no_address() -> None:
     assert (reply.url, reply.conversation_id, reply.in_reply_to) == (None, None, "UgA")
 
 
+def test_replies_that_are_asked_for_know_their_video() -> None:
+    posts, replies = made(2, DAY), made(9, DAY, 500)
+    with StandIn(server(posts, page=100, replies=replies)) as youtube:
+        found = read(*ask(youtube, video="vid00000001", replies=True))
+    assert len({post.id for post in found}) == 20
+    assert {post.conversation_id for post in found} == {"vid00000001"}
+    assert all(post.url == f"https://www.youtube.com/watch?v=vid00000001&lc={post.id}" for post in found)
+
+
+def test_a_small_limit_asks_for_whole_pages_of_comments(youtube: StandIn) -> None:
+    """A page costs the same, and the newest comments may lie after the window."""
+    ask(youtube, video="vid00000001", limit=3)
+    assert {asked.query["maxResults"] for asked in youtube.asked} == {"100"}
+
+
 # --- running ---------------------------------------------------------------------------------------
 
 
