@@ -222,4 +222,5 @@ def _explain(error: OSError, path: Path, verb: str) -> TrawlError:
         return Missing(f"There is no file {path}.")
     if error.errno in _WRONG_PLACE:
         return Stop(f"Cannot {verb} {path} ({error.strerror}): choose another `bucket` or `key` in the job.")
-    return RetryLater(f"Cannot {verb} {path} now ({error.strerror or error}). Nothing was published.")
+    unwritten = " Nothing was published." if verb == "write" else ""
+    return RetryLater(f"Cannot {verb} {path} now ({error.strerror or error}).{unwritten}")

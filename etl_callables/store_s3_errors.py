@@ -52,10 +52,10 @@ def explain(error: BaseException, action: str, url: str) -> TrawlError:
             status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             detail = answer.get("Error", {})
             return explain_code(detail.get("Code", ""), detail.get("Message", ""), action, url, status)
-        known = _explain_client(cause, url)
+        known = _explain_client(cause, action, url)
         if known:
             return known
-    return RetryLater(f"{url} could not be reached for {action} ({_line(error)}). Nothing was published.")
+    return RetryLater(f"{url} could not be reached for {action} ({_line(error)}).{_unwritten(action)}")
 
 
 def explain_code(code: str, message: str, action: str, url: str, status: int = 0) -> TrawlError:
@@ -76,7 +76,7 @@ def explain_code(code: str, message: str, action: str, url: str, status: int = 0
     if code in _ELSEWHERE:
         return Stop(f"The bucket {bucket} is in another region ({said}): set AWS_REGION to it.")
     if code in _LATER or (status >= _SERVER_FAULT and code not in _UNKNOWN):
-        return RetryLater(f"S3 cannot take {action} on {url} now ({said}). Nothing was published.")
+        return RetryLater(f"S3 cannot take {action} on {url} now ({said}).{_unwritten(action)}")
     return Stop(f"S3 did not do {action} on {url} ({said}).")
 
 
@@ -119,7 +119,12 @@ def _said(error: BaseException, codes: Container[str]) -> bool:
     )
 
 
-def _explain_client(cause: BaseException, url: str) -> TrawlError | None:
+def _unwritten(action: str) -> str:
+    """What a writer wants to know where nothing came of it; to a reader it would say nothing."""
+    return " Nothing was published." if action == "s3:PutObject" else ""
+
+
+def _explain_client(cause: BaseException, action: str, url: str) -> TrawlError | None:
     """The error to raise for what botocore says without asking S3, None when it means nothing to us."""
     bucket = "/".join(url.split("/")[:3])
     if isinstance(
@@ -131,9 +136,9 @@ def _explain_client(cause: BaseException, url: str) -> TrawlError | None:
     ):
         return Stop(f"{bucket} cannot be used ({_line(cause)}).")
     if isinstance(cause, boto.EndpointConnectionError | boto.ConnectTimeoutError | boto.ConnectionError):
-        return RetryLater(f"The way to {bucket} is closed ({_line(cause)}). Nothing was published.")
+        return RetryLater(f"The way to {bucket} is closed ({_line(cause)}).{_unwritten(action)}")
     if isinstance(cause, boto.HTTPClientError | FSTimeoutError | TimeoutError | ConnectionError):
-        return RetryLater(f"{bucket} stopped answering ({_line(cause)}). Nothing was published.")
+        return RetryLater(f"{bucket} stopped answering ({_line(cause)}).{_unwritten(action)}")
     return None
 
 

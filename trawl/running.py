@@ -68,6 +68,7 @@ def run_once(asked: Asked, run: Run, interruptible: Callable[[bool], None]) -> d
     else:
         pages = extracted["pages"]
         count = "the only page is" if pages == 1 else f"all {pages:,} pages are"
+        run.watch(Kept(pages, extracted["posts"], None, None))
         run.log.info("%s here from an earlier try", count)
     try:
         return load(job, window, run, transform(job, window, run, extracted))
@@ -156,7 +157,11 @@ def run_job(job: Job, start: str | None, end: str | None, out: TextIO, width: Ca
     log = logging.Logger("trawl.run")  # noqa: LOG001  of this run alone, below no other's handlers
     log.addHandler(Lines(say, logging.WARNING if bar else logging.INFO))
 
+    fetched = False
+
     def watch(kept: Kept) -> None:
+        nonlocal fetched
+        fetched = fetched or kept.pages > 0
         if bar:
             bar.draw(kept)
         patience.check()
@@ -173,7 +178,8 @@ def run_job(job: Job, start: str | None, end: str | None, out: TextIO, width: Ca
             result = run_once(asked, run, patience.switch)
     except RetryLater as error:
         when = f" from {error.after:%Y-%m-%d %H:%M} UTC on" if error.after else " in a while"
-        raise Stop(f"{error} What is fetched is kept: run the same again{when}, and it goes on.") from None
+        again = f"What is fetched is kept: run the same again{when}, and it goes on."
+        raise Stop(f"{error} {again if fetched else f'Run the same again{when}.'}") from None
     finally:
         if bar:
             bar.clear()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from etl_callables.verification import verify
 from schemas.job import Job
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, ticking, tweets
 from tests.servers.faulty_s3 import Answer, FaultyS3, HalfAnswer, Meanwhile, ResetAfter, Silence, Trouble
+from trawl.running import run_job
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +119,37 @@ def test_what_fails_once_is_tried_again_in_place(
     assert posts(ours, open_store(ours, a_run())) == 8
 
 
+def test_only_a_writer_is_told_that_nothing_was_published(s3: FaultyS3, ours: Job) -> None:
+    """Whoever reads, lists or verifies had nothing to publish."""
+    store = open_store(ours, a_run())
+    s3.troubles = [Trouble("", "", ResetAfter(0))]
+    asking = (lambda: store.read("a"), lambda: list(store.list("")), lambda: verify(store, NEXT_DAY))
+    for ask in asking:
+        with pytest.raises(RetryLater) as said:
+            ask()
+        assert "published" not in str(said.value)
+    with pytest.raises(RetryLater, match=r"Nothing was published\.$"):
+        store.write("a", b"a")
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "kept"), [("", "", False), ("PUT", "/raw/", False), ("PUT", "/staged/", True)]
+)
+def test_what_is_fetched_is_said_to_be_kept_where_it_is(
+    s3: FaultyS3, ours: Job, tmp_path: Path, method: str, part: str, *, kept: bool
+) -> None:
+    """By `trawl run`, the second time too, when it finds the pages of the first."""
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(tweets(range(8))))
+    asked = replace(ours, folder=str(tmp_path), root=str(tmp_path), options={"files": "posts.jsonl"})
+    for _ in range(2):
+        s3.troubles = [Trouble(method, part, ResetAfter(0))]
+        with pytest.raises(Stop) as said:
+            run_job(asked, "2021-07-05", "2021-07-06", io.StringIO(), lambda: 80)
+        end = "What is fetched is kept: run the same again in a while, and it goes on."
+        assert str(said.value).endswith(end if kept else ". Run the same again in a while.")
+        assert ("What is fetched" in str(said.value)) == kept
+
+
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize(
     ("what", "consequence", "said", "every"),
@@ -125,7 +159,7 @@ def test_what_fails_once_is_tried_again_in_place(
         (Answer(404, "NoSuchBucket"), Stop, "does not exist: create it|There is no object", 3),
         (SLOW, RetryLater, "S3 cannot take s3:.* now .*(SlowDown|503)", 12),
         (BROKEN, RetryLater, "S3 cannot take s3:.* now .*(InternalError|500)", 8),
-        (ResetAfter(0), RetryLater, "Nothing was published", 12),
+        (ResetAfter(0), RetryLater, "The way to s3://.* is closed|s3://.* stopped answering", 12),
     ],
 )
 def test_from_whichever_request_on_s3_fails_the_next_run_repairs(
@@ -199,9 +233,12 @@ def test_half_an_answer_that_comes_always_is_for_later(s3: FaultyS3, ours: Job) 
     store = open_store(ours, a_run())
     store.write("large", os.urandom(300_000))
     s3.troubles = [Trouble("GET", "/large", HalfAnswer(150_000))]
-    with pytest.raises(RetryLater, match="Nothing was published"):
+    with pytest.raises(RetryLater, match=r"s3://.* (stopped answering|could not be reached) .*\)\.$"):
         store.read("large")
-    with pytest.raises(RetryLater, match="Nothing was published"), store.open("large") as stream:
+    with (
+        pytest.raises(RetryLater, match=r"s3://.* (stopped answering|could not be reached) .*\)\.$"),
+        store.open("large") as stream,
+    ):
         stream.read()
 
 
