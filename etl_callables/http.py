@@ -27,6 +27,7 @@ import httpx
 import msgspec
 
 from etl_callables.errors import RetryLater, Stop, TrawlError
+from etl_callables.http_deadline import bounded, within
 from etl_callables.run import Run
 from etl_callables.sources import Request
 from etl_callables.verdict import Answer, Service, Unhelpful, exhausted, verdict
@@ -38,7 +39,7 @@ TIMEOUT: Final = 20.0
 """Seconds without a byte after which an answer will not come."""
 
 DEADLINE: Final = 300.0
-"""Seconds after which an answer that still trickles is given up."""
+"""Seconds after which an answer that still trickles is given up, its head included."""
 
 LARGEST: Final = 64 << 20
 """Bytes of an answer, packed and unpacked, above which something is wrong."""
@@ -205,6 +206,7 @@ class Client:
     rate: Rate | None = None
     judge: Callable[[Answer], None] | None = None
     timeout: float = TIMEOUT
+    deadline: float = DEADLINE
     follow: bool = False
     transport: httpx.BaseTransport | None = None
     asked: int = 0
@@ -219,7 +221,7 @@ class Client:
                 f"{whose} has a login, password or extra with characters that {self.name} cannot be sent,"
                 " such as line breaks or accents: copy it again."
             )
-        self._http = httpx.Client(
+        client = httpx.Client(
             headers={
                 "User-Agent": user_agent(),
                 "Accept": "application/json",
@@ -233,6 +235,7 @@ class Client:
             transport=self.transport,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
         )
+        self._http = bounded(client)
 
     @classmethod
     def of(
@@ -354,13 +357,16 @@ class Client:
             )
         began = time.monotonic()
         try:
-            with self._http.stream(
-                question.method,
-                question.url,
-                params=question.params,
-                headers=headers,
-                **question.sent,
-            ) as response:
+            with (
+                within(self.deadline),
+                self._http.stream(
+                    question.method,
+                    question.url,
+                    params=question.params,
+                    headers=headers,
+                    **question.sent,
+                ) as response,
+            ):
                 packed = self._read(response, began)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as problem:
             raise Stop(
@@ -378,6 +384,8 @@ class Client:
                     f"{self.name} does not prove that it is {_shown(question.url)} ({_cause(problem)}):"
                     " correct the host of the source connection, or what certificates this machine trusts."
                 ) from problem
+            if time.monotonic() - began >= self.deadline:
+                raise self._too_slow() from problem
             raise RetryLater(f"{self.name} did not answer ({_cause(problem)}).") from problem
         answer = Answer(
             response.status_code,
@@ -396,8 +404,8 @@ class Client:
             size += len(piece)
             if size > LARGEST:
                 raise self._too_large()
-            if time.monotonic() - began > DEADLINE:
-                raise RetryLater(f"{self.name} was still sending after {DEADLINE:.0f} seconds.")
+            if time.monotonic() - began > self.deadline:
+                raise self._too_slow()
         return b"".join(pieces)
 
     def _unpacked(self, answer: Answer) -> Answer:
@@ -419,6 +427,9 @@ class Client:
         if len(body) > LARGEST:
             raise self._too_large()
         return replace(answer, body=body)
+
+    def _too_slow(self) -> RetryLater:
+        return RetryLater(f"{self.name} was still sending after {self.deadline:.0f} seconds.")
 
     def _too_large(self) -> Stop:
         return Stop(f"{self.name} sent more than {LARGEST >> 20} MiB in one answer.")

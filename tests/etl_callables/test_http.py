@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import socketserver
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
+from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -33,6 +36,7 @@ from etl_callables.http import (
     user_agent,
     version,
 )
+from etl_callables.http_deadline import bounded, within
 from etl_callables.run import Run
 from etl_callables.sources import Request
 from etl_callables.verdict import LONGEST_WAIT, come_back, exhausted, said
@@ -218,6 +222,94 @@ def test_a_byte_turned_over_under_tls_is_noticed_wherever_it_is(
         with client(proxy.url, clock) as asking:
             assert asking.get_json("/posts").body == text.body
         assert proxy.connections == 2
+
+
+@contextmanager
+def trickling(
+    pieces: Sequence[bytes], context: SSLContext | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that answers with these pieces, one every 10 ms: its port, and the last pieces it sent."""
+    closing, sent = threading.Event(), list[bytes]()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with (
+                suppress(OSError),
+                context.wrap_socket(self.request, server_side=True) if context else self.request as end,
+            ):
+                end.recv(65536)
+                for piece in pieces:
+                    end.sendall(piece)
+                    if closing.wait(0.01):
+                        return
+                sent.append(pieces[-1])
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_address[1], sent
+        closing.set()
+        server.shutdown()
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 200\r\nX: %s\r\n\r\n" % (
+    b"x" * 200
+)
+LONG = GOOD.body.ljust(200)
+ANNOUNCED = b"HTTP/1.1 100 Continue\r\n\r\n"
+TRICKLES = {
+    "a head": [*(bytes([letter]) for letter in WHOLE), LONG],
+    "a body": [WHOLE, *(bytes([letter]) for letter in LONG)],
+    "a head that only announces itself": [*[ANNOUNCED] * 200, WHOLE, LONG],
+    "a head that announces itself without a pause": [*[ANNOUNCED * 2000] * 200, WHOLE, LONG],
+}
+
+
+@pytest.mark.parametrize("way", ["plain", "TLS", "a proxy"])
+@pytest.mark.parametrize("pieces", TRICKLES.values(), ids=TRICKLES)
+def test_an_answer_that_trickles_is_given_up_in_time(
+    authority: Authority, clock: Clock, monkeypatch: pytest.MonkeyPatch, pieces: Sequence[bytes], way: str
+) -> None:
+    """Each wait for a byte is short: only all of them together are too long."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with trickling(pieces, authority.serve("127.0.0.1") if way == "TLS" else None) as (port, sent):
+        base = f"{'https' if way == 'TLS' else 'http'}://127.0.0.1:{port}"
+        if way == "a proxy":
+            monkeypatch.setenv("http_proxy", base)
+            base = "http://service.example"
+        with (
+            client(base, clock, deadline=0.1) as asking,
+            pytest.raises(RetryLater, match=r"^Somewhere was still sending after"),
+        ):
+            asking.get_json("/posts")
+    assert clock.slept == [0.5, 2.0]
+    assert sent == [], "nobody listened to the end"
+
+
+def test_what_time_a_question_had_is_not_taken_from_the_next(service: StandIn) -> None:
+    with bounded(httpx.Client()) as asking:
+        with within(0), pytest.raises(httpx.ReadTimeout):
+            asking.get(service.url)
+        assert asking.get(service.url).content == GOOD.body
+
+
+def test_an_answer_that_trickles_and_comes_in_time_is_taken(clock: Clock) -> None:
+    with (
+        trickling([WHOLE[:20], WHOLE[20:], LONG[:5], LONG[5:]]) as (port, _),
+        client(f"http://127.0.0.1:{port}", clock, deadline=60) as asking,
+    ):
+        assert asking.get_json("/posts").body == LONG
+
+
+def test_a_service_is_asked_through_the_proxy_of_the_environment(
+    authority: Authority, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    context = authority.serve("service.example")
+    with StandIn(lambda _: GOOD, context=context, trust=str(authority.file)) as proxy:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        with client("https://service.example", clock) as asking:
+            assert asking.get_json("/posts").body == GOOD.body
 
 
 # --- rate limits -----------------------------------------------------------------------------------
