@@ -49,12 +49,14 @@ _DEPTH: Final = 3
 class Trace:
     """Where something to be forgotten is: a window's folder, and how many posts of it.
 
-    `earlier` are the addresses of objects of that window under earlier keys, which go whole.
+    `earlier` are the addresses of objects of that window under earlier keys, which go whole. `untold` is
+    whether nothing that is left of the window tells whose its posts are: then `posts` is no count.
     """
 
     folder: str
     posts: int
     earlier: tuple[str, ...] = ()
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Erasure:
             posts = self._posts_in(folder, forgotten)
             if posts or folder in forgotten.pending:
                 going = (thing for thing in self._earlier(folder) if not named(thing.key, folder))
-                found.append(Trace(folder, posts, tuple(self.store.url(thing.key) for thing in going)))
+                urls = tuple(self.store.url(thing.key) for thing in going)
+                found.append(Trace(folder, posts, urls, self._is_untold(folder)))
         return found
 
     def has_written(self) -> bool:
@@ -152,6 +155,14 @@ class Erasure:
             count = min(1, table.num_rows) if mask is None else sum(mask)
         lefts = () if count or manifest is None else manifest.left
         return count or max((self._posts_left(manifest, left) for left in lefts if manifest), default=0)
+
+    def _is_untold(self, folder: str) -> bool:
+        """Whether what is left of a window does not tell whose its posts are."""
+        manifest = read_manifest(self.store, folder)
+        if manifest is None or manifest.expired is not None or self._pages(folder):
+            return False
+        fields = {column.field for column in self.job.columns}
+        return any(fields.isdisjoint(_TELLING[subject.kind]) for subject in self.subjects)
 
     def _earlier(self, folder: str) -> list[Object]:
         """What earlier keys gave of a window, the object of its manifest too if today's key is another."""

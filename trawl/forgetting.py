@@ -49,7 +49,8 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         if not written:
             click.echo(f"{job.id} has written nothing to {place_of(job.bucket, job.root)}.", err=True)
         for trace in traces:
-            click.echo(f"{_window(trace, job)} of {job.id}: {_counted(trace.posts, 'post')}")
+            said = _UNTOLD if trace.untold else _counted(trace.posts, "post")
+            click.echo(f"{_window(trace, job)} of {job.id}: {said}")
             for url in trace.earlier:
                 click.echo(f"  {url}, which an earlier key gave, is deleted whole")
     known = {job.id for job in jobs} | {job_id_of(one.path, str(here))[0] for one in reading.problems}
@@ -60,9 +61,11 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         for url, ids in gone.items()
     ]
     missed += sum(map(len, gone.values()))
-    posts = sum(trace.posts for _, traces in found for trace in traces)
+    posts = sum(trace.posts for _, traces in found for trace in traces if not trace.untold)
+    untold = sum(trace.untold for _, traces in found for trace in traces)
     windows = sum(len(traces) for _, traces in found)
-    unseen = f"; {_unseen(missed)}" if missed else ""
+    unseen = f"; what {_counted(untold, 'window')} of them may have cannot be told" if untold else ""
+    unseen += f"; {_unseen(missed)}" if missed else ""
     click.echo(f"{_counted(posts, 'post')} in {_counted(windows, 'window')}{unseen}.", err=True)
     if found and not windows:
         click.echo(_KNOWN_BY, err=True)
@@ -73,6 +76,10 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
     problems += _erased(found, missed)
     return 1 if problems else 0
 
+
+_UNTOLD: Final = (
+    "its raw pages are gone and no column tells whose its posts are, so that none can be taken out"
+)
 
 _KNOWN_BY: Final = (
     "Authors are known by their handle or id, as in the columns author and author_id; posts by their id."

@@ -212,3 +212,19 @@ def test_somebody_who_is_nowhere_yet_is_kept_out_of_later_runs(project: Path) ->
     result = run("--author", "carol", "--yes")
     assert (result.exit_code, result.stdout) == (0, "")
     assert len(list((project / "bucket").rglob("forgotten.json"))) == 2
+
+
+def test_where_nobody_can_tell_whose_posts_are_that_is_said_before_anybody_agrees(project: Path) -> None:
+    """A count would be made up; the other job's is not."""
+    (project / "pipelines" / "two.yaml").write_text(
+        JOB.format(bucket="./bucket") + "columns: [text, likes]\nkeep_raw: false\n"
+    )
+    (job,) = (job for job in read_jobs(Path("pipelines")).jobs if job.id == "two")
+    load(job, DAY, Run(), transform(job, DAY, Run(), extract(job, DAY, Run())))
+    result = run("--author", "ada_l")
+    assert result.stdout == (
+        "2021-07-05 of one: 2 posts\n"
+        "2021-07-05 of two: its raw pages are gone and no column tells whose its posts are,"
+        " so that none can be taken out\n"
+    )
+    assert result.stderr.startswith("2 posts in 2 windows; what 1 window of them may have cannot be told.\n")
