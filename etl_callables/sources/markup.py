@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from html import unescape
 from typing import Final, NamedTuple
+from urllib.parse import urljoin
 
 _PARAGRAPHS: Final = {"p", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "table"}
 _LINES: Final = {"br", "li", "div", "tr", "dt", "dd"}
@@ -44,23 +45,37 @@ class Plain(NamedTuple):
     media: tuple[str, ...]
 
 
-def plain(html: str) -> Plain:
+def plain(html: str, base: str = "") -> Plain:
     """Any text, HTML or not, well formed or not: tags out, entities resolved, paragraphs kept.
 
     White space is collapsed as a browser does, but for paragraphs (an empty line), line breaks and
     what stands in `<pre>`. A link shows its own text, in full where a service shortens it by
-    hiding part of it (Mastodon's `invisible`).
+    hiding part of it (Mastodon's `invisible`). Addresses are absolute ones of http or https, those that are
+    not made so by `base`.
     """
     if "<" not in html and "&" not in html:
         return Plain(html.strip(), (), ())
-    simple = _simple(html)
+    simple = _simple(html, base)
     if simple is not None:
         return simple
-    return _whole(html)
+    return _whole(html, base)
 
 
-def _whole(html: str) -> Plain:
-    reader = _Reader()
+def absolute(written: object, base: str) -> str | None:
+    """An address of http or https, made whole by that of the page it stands on; None for anything else."""
+    if not isinstance(written, str) or not written.strip() or written.startswith("#"):
+        return None
+    if written.startswith(("http://", "https://")):
+        return written
+    try:
+        whole = urljoin(base, written.strip())
+    except ValueError:  # people write what they like, `//[` too
+        return None
+    return whole if whole.startswith(("http://", "https://")) else None
+
+
+def _whole(html: str, base: str = "") -> Plain:
+    reader = _Reader(base)
     _read(html, reader)
     return _plain(reader.parts, reader.links, reader.media)
 
@@ -73,7 +88,7 @@ def _plain(parts: list[str], links: list[str], media: list[str]) -> Plain:
     return Plain(text, tuple(dict.fromkeys(links)), tuple(dict.fromkeys(media)))
 
 
-def _simple(html: str) -> Plain | None:
+def _simple(html: str, base: str = "") -> Plain | None:
     """As the parser reads it, ten times as fast, where there are only the tags that posts are made of."""
     pieces = _PIECES.split(html)
     if any("<" in text for text in pieces[::3]):
@@ -93,8 +108,8 @@ def _simple(html: str) -> Plain | None:
                 if len(found) != 1:
                     return None
                 link = unescape(found[0]) if "&" in found[0] else found[0]
-                if link.startswith(("http://", "https://")):
-                    links.append(link)
+                if whole := absolute(link, base):
+                    links.append(whole)
             elif tag in {"p", "/p"}:
                 parts.append("\n\n")
             elif tag == "br":
@@ -105,7 +120,8 @@ def _simple(html: str) -> Plain | None:
 class _Reader:
     """What becomes of tags and text."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: str = "") -> None:
+        self._base = base
         self.parts: list[str] = []
         self.links: list[str] = []
         self.media: list[str] = []
@@ -118,9 +134,9 @@ class _Reader:
         self._break(tag)
         if tag == "pre":
             self._kept += 1
-        if tag == "a" and (link := values.get("href")) and link.startswith(("http://", "https://")):
+        if tag == "a" and (link := absolute(values.get("href"), self._base)):
             self.links.append(link)
-        if tag in {"img", "video", "audio", "source"} and (link := values.get("src")):
+        if tag in {"img", "video", "audio", "source"} and (link := absolute(values.get("src"), self._base)):
             self.media.append(link)
 
     def end(self, tag: str) -> None:

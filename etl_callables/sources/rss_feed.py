@@ -17,7 +17,8 @@ import json
 import re
 from calendar import timegm
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,7 +31,7 @@ from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
 from etl_callables.sources.fields import items_of, moment, needed, text
-from etl_callables.sources.markup import Plain, plain
+from etl_callables.sources.markup import Plain, absolute, plain
 from etl_callables.sources.words import Words, parse
 from etl_callables.verdict import Answer
 
@@ -44,6 +45,18 @@ _END: Final = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]
 _NOT_MODIFIED: Final = 304
 _GLOBAL: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 """How identifiers begin that are unique in the world: URLs, URNs and tags."""
+
+_ZONE: Final = re.compile(r":\d\d\s+([A-Za-z]{1,5})\s*\Z")
+_READ_ZONES: Final = frozenset(
+    f"{part}{kind}T" for part in ("A", "E", "C", "M", "P") for kind in ("S", "D", "")
+) | {"UT", "UTC", "GMT", "Z", "A", "N", "M", "Y", "MET", "MEST", "AM", "PM"}
+"""What feedparser reads itself, and what is no zone."""
+_ZONES: Final = {
+    "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2,
+    "EET": 2, "EEST": 3, "SAST": 2, "MSK": 3, "HKT": 8, "SGT": 8, "JST": 9, "KST": 9,
+    "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
+}  # fmt: skip
+"""Hours before UTC of zones that have one meaning."""
 
 
 def version() -> str:
@@ -244,11 +257,14 @@ def _name(given: str | None, link: str | None, feed: str) -> str:
 def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
     link = text(entry.get("link"))
     name = _name(text(entry.get("id")), link, context["feed"])
-    when = entry.get("published_parsed") or entry.get("updated_parsed") or entry.get("created_parsed")
+    when = next((when for name in ("published", "updated", "created") if (when := _when(entry, name))), None)
     if when is None:
         return Skipped("no-time", name[:200])
-    title = _part(entry.get("title_detail") or {"value": entry.get("title")})
-    contents = [_part(part) for part in entry.get("content") or [entry.get("summary_detail") or {}]]
+    feed = context["feed"]
+    title = _part(entry.get("title_detail") or {"value": entry.get("title")}, feed)
+    contents = [_part(part, feed) for part in entry.get("content") or [entry.get("summary_detail") or {}]]
+    if not any(part.get("rel") == "alternate" for part in entry.get("links") or ()):
+        link = absolute(link, "")  # feedparser gives an identifier where there is no link
     links = [link] if link else []
     enclosed = [part.get("href") for part in entry.get("links") or () if part.get("rel") == "enclosure"] + [
         part.get("url") for part in entry.get("media_content") or ()
@@ -256,9 +272,10 @@ def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     replies = str(entry.get("slash_comments", ""))
     return _post(
         name,
+        feed,
         link,
         text((entry.get("author_detail") or {}).get("name")) or text(entry.get("author")),
-        datetime.fromtimestamp(timegm(when), UTC),
+        when,
         [title, *contents],
         text((entry.get("title_detail") or {}).get("language")) or text(context["language"]),
         int(replies) if replies.isdecimal() else None,
@@ -269,9 +286,24 @@ def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     )
 
 
-def _part(detail: Mapping[str, Any]) -> Plain:
+def _when(entry: Any, name: str) -> datetime | None:
+    """One of an entry's times; None where it has none, or one of a zone that nobody knows."""
+    parsed = entry.get(f"{name}_parsed") if f"{name}_parsed" in entry else None
+    if parsed is None:
+        return None
+    when = datetime.fromtimestamp(timegm(parsed), UTC)
+    zone = _ZONE.search(str(entry.get(name, "")))
+    if zone is None or zone[1].upper() in _READ_ZONES:
+        return when
+    hours = _ZONES.get(zone[1].upper())  # feedparser takes any other zone for UTC
+    return None if hours is None else when - timedelta(hours=hours)
+
+
+def _part(detail: Mapping[str, Any], feed: str) -> Plain:
     value = detail.get("value") or ""
-    return Plain(value.strip(), (), ()) if detail.get("type") == "text/plain" else plain(value)
+    if detail.get("type") == "text/plain":
+        return Plain(value.strip(), (), ())
+    return plain(value, absolute(detail.get("base"), feed) or feed)
 
 
 def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
@@ -282,7 +314,7 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     if when is None:
         return Skipped("no-time", name[:200])
     content = item.get("content_html")
-    said = plain(content) if content else Plain(text(item.get("content_text")) or "", (), ())
+    said = plain(content, context["feed"]) if content else Plain(text(item.get("content_text")) or "", (), ())
     if not said.text:
         said = Plain(text(item.get("summary")) or "", said.links, said.media)
     own = [item["author"]] if item.get("author") else None  # version 1.0 of the format
@@ -290,6 +322,7 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     names = [one.get("name") for one in authors if isinstance(one, dict)]
     return _post(
         name,
+        context["feed"],
         link,
         text(names[0]) if names else None,
         moment(when),
@@ -305,6 +338,7 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
 
 def _post(  # noqa: PLR0917 - the parts that differ, in the order of a post's fields
     name: str,
+    base: str,
     link: str | None,
     author: str | None,
     created_at: datetime,
@@ -320,7 +354,7 @@ def _post(  # noqa: PLR0917 - the parts that differ, in the order of a post's fi
     return Post(
         platform=PLATFORM,
         id=name,
-        url=link,
+        url=absolute(link, base),
         author=author,
         author_name=None,
         author_id=None,
@@ -340,14 +374,13 @@ def _post(  # noqa: PLR0917 - the parts that differ, in the order of a post's fi
         reposted=None,
         hashtags=tuple(dict.fromkeys(tag for tag in tags if tag)),
         mentions=None,
-        urls=tuple(dict.fromkeys([*links, *(address for part in parts for address in part.links)])),
-        media=tuple(
-            dict.fromkeys(
-                [
-                    *(address for address in media if isinstance(address, str) and address),
-                    *(address for part in parts for address in part.media),
-                ]
-            )
-        ),
+        urls=_addresses(links, base, (part.links for part in parts)),
+        media=_addresses(media, base, (part.media for part in parts)),
         scraped_at=fetched_at,
     )
+
+
+def _addresses(own: Iterable[Any], base: str, of_parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The addresses of an entry and of its parts, each once."""
+    whole = (place for one in own if (place := absolute(one, base)))
+    return tuple(dict.fromkeys([*whole, *chain.from_iterable(of_parts)]))

@@ -541,3 +541,50 @@ def test_markup_of_a_title_is_no_text() -> None:
     (post,) = rows(rss([Made(1, NOON, "<i>so</i> &amp; so")]))
     assert isinstance(post, Post)
     assert (post.text or "").startswith("so & so")
+
+
+def test_addresses_are_whole_or_none() -> None:
+    """Resolved by what the feed says of itself, or by its own address; an identifier is none."""
+    made = "<pubDate>Tue, 30 Jun 2026 12:00:00 GMT</pubDate>"
+    (bare, relative) = rows(
+        f"<rss version='2.0'><channel><item><guid>a</guid>{made}</item>"
+        "<item><guid>b</guid><link>/2026/x</link>"
+        f"<description>&lt;a href='y'&gt;&lt;img src='//cdn.example/i.png'&gt;&lt;img src='data:x'&gt;"
+        f"</description>{made}</item></channel></rss>".encode()
+    )
+    assert isinstance(bare, Post)
+    assert isinstance(relative, Post)
+    assert (bare.id, bare.url, bare.urls) == (f"{FEED}#a", None, ())
+    assert (relative.url, relative.urls) == (f"{SITE}/2026/x", (f"{SITE}/2026/x", f"{SITE}/y"))
+    assert relative.media == ("https://cdn.example/i.png",)
+    atom = "<feed xmlns='http://www.w3.org/2005/Atom' xml:base='https://b.example/x/'><entry>{}<updated>"
+    end = "2026-06-30T12:00:00Z</updated></entry></feed>"
+    for inside, url in (("<id>tag:x,1</id>", None), ("<id>i</id><link href='z'/>", "https://b.example/x/z")):
+        (post,) = rows((atom.format(inside) + end).encode())
+        assert isinstance(post, Post)
+        assert post.url == url
+    item = {**json_item(MADE), "url": "/1", "image": "i.png", "attachments": [{"url": "mailto:x"}]}
+    (post,) = rows(json.dumps({"items": [item]}).encode())
+    assert isinstance(post, Post)
+    assert (post.url, post.media) == (f"{SITE}/1", (f"{SITE}/i.png",))
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [
+        ("GMT", 12),
+        ("EST", 17),
+        ("CET", 11),
+        ("CEST", 10),
+        ("msk", 9),
+        ("JST", 3),
+        ("+0200", 10),
+        ("XYZ", None),
+    ],
+)
+def test_zones_are_known_by_their_names_or_their_times_are_none(zone: str, hours: int | None) -> None:
+    date = f"<pubDate>Tue, 30 Jun 2026 12:00:00 {zone}</pubDate>"
+    (item,) = rows(f"<rss version='2.0'><channel><item><guid>a</guid>{date}</item></channel></rss>".encode())
+    found = item.created_at.hour if isinstance(item, Post) else None
+    assert found == hours
+    assert isinstance(item, Post) or item.reason == "no-time"
