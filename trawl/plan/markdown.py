@@ -109,8 +109,8 @@ def _item(item: Item, now: datetime) -> Iterator[str]:
         yield "| field | before | after | written in |"
         yield "|---|---|---|---|"
         for value in change.values:
-            before = "" if value.was_from is None else _word(shown(value.before))
-            after = "" if value.is_from is None else _word(shown(value.after))
+            before = "" if value.was_from is None else _word(shown(value.name, value.before))
+            after = "" if value.is_from is None else _word(shown(value.name, value.after))
             source = origin(value, change)
             yield f"| {_word(value.name)} | {before} | {after} | {_word(source)} |"
         yield ""

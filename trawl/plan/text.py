@@ -77,8 +77,8 @@ def _values(change: Change, width: int | None) -> Iterator[str]:
     long: list[tuple[str, str, str, str]] = []
     for value in change.values:
         source = hide(origin(value, change))
-        before = "(none)" if value.was_from is None else shown(value.before)
-        after = "(none)" if value.is_from is None else shown(value.after)
+        before = "(none)" if value.was_from is None else shown(value.name, value.before)
+        after = "(none)" if value.is_from is None else shown(value.name, value.after)
         only = before if value.is_from is None else after
         arrow = f"{before} -> {after}" if both else only
         if len(arrow) <= _LINE or not both:

@@ -47,12 +47,12 @@ def _have(count: int) -> str:
     return "has" if count == 1 else "have"
 
 
-def shown(value: Any) -> str:
-    """A value as a person would write it, on one line."""
+def shown(name: str, value: Any) -> str:
+    """A value as a person would write it, on one line; numbers in `options` are identifiers."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return f"{value:,}"
+        return str(value) if name.startswith("options.") else f"{value:,}"
     if isinstance(value, list | tuple):
         return printable(", ".join(map(str, value))) or "none"
     if value in (None, "", {}):
