@@ -89,9 +89,7 @@ _ARRAYS: Final[Mapping[str, Callable[[Tweets, datetime], pa.Array[Any]]]] = {
     "author_name": lambda tweets, _: pa.array([user.displayname for user in _users(tweets)], _TEXT),
     "author_id": lambda tweets, _: _identifiers([user.id for user in _users(tweets)]),
     "created_at": _created,
-    "text": lambda tweets, _: pa.array(
-        [tweet.content if tweet.raw_content is None else tweet.raw_content for tweet in tweets], _TEXT
-    ),
+    "text": lambda tweets, _: pa.array(map(items.text_of, tweets), _TEXT),
     "lang": lambda tweets, _: pa.array([tweet.lang for tweet in tweets], _TEXT),
     "likes": lambda tweets, _: pa.array([tweet.like_count for tweet in tweets], _COUNT),
     "reposts": lambda tweets, _: pa.array([tweet.retweet_count for tweet in tweets], _COUNT),

@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from etl_callables.post import Post, Skipped
 from etl_callables.sources.reprs import Unreadable, read_repr
+from etl_callables.sources.x_text import unescaped
 
 PLATFORM: Final = "twitter"
 
@@ -131,7 +132,7 @@ def to_post(tweet: Tweet, fetched_at: datetime) -> Post | Skipped:
         user.displayname if user else None,
         _identifier(user.id) if user else None,
         created,
-        tweet.content if tweet.raw_content is None else tweet.raw_content,
+        text_of(tweet),
         tweet.lang,
         tweet.like_count,
         tweet.retweet_count,
@@ -158,6 +159,10 @@ def _identifier(value: _Id) -> str | None:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else None
     return str(value) if value else None
+
+
+def text_of(tweet: Tweet) -> str | None:
+    return unescaped(tweet.content if tweet.raw_content is None else tweet.raw_content)
 
 
 def urls_of(tweet: Tweet) -> tuple[str, ...] | None:

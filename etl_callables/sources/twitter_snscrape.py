@@ -21,6 +21,7 @@ from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, snscrape_door
 from etl_callables.sources.snscrape_session import Session
+from etl_callables.sources.x_text import unescaped
 from etl_callables.sources.x_timeline import bottom_cursor, entries, instructions, to_2023
 
 twitter: Final[Any] = snscrape_door.load("twitter")
@@ -253,7 +254,7 @@ def _post(tweet: Any, fetched_at: datetime) -> Post | Skipped:
         author_name=getattr(user, "displayname", None),
         author_id=_identifier(user.id),
         created_at=tweet.date.astimezone(UTC),
-        text=tweet.rawContent,
+        text=unescaped(tweet.rawContent),
         lang=tweet.lang,
         likes=tweet.likeCount,
         reposts=tweet.retweetCount,

@@ -2,11 +2,12 @@
 
 Both spellings are read: `tweet` and `retweet` as the API wrote them until 2025, `post` and `repost`
 as its OpenAPI document names them since. Only `data` holds what was asked for; `includes` explains
-it (authors, media) and is no answer of its own.
+it (authors, media, the posts that it refers to) and is no answer of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -15,8 +16,12 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from etl_callables.post import Post, Skipped
+from etl_callables.sources.x_text import unescaped
 
 PLATFORM: Final = "twitter"
+
+_REPOSTED: Final = re.compile(r"RT @(\w+): ")
+"""How the text of a repost begins, which X cuts to the length of a short post."""
 
 _T = TypeVar("_T")
 
@@ -42,6 +47,8 @@ class _Medium(msgspec.Struct):
 class _Includes(msgspec.Struct):
     users: list[Raw] | None = None
     media: list[Raw] | None = None
+    posts: list[Raw] | None = None
+    tweets: list[Raw] | None = None
 
 
 class _Reference(msgspec.Struct):
@@ -197,17 +204,20 @@ def _missing(page: _Page, *, anything: bool) -> Iterator[Skipped]:
 class _Context:
     """What `includes` says about the items of a page."""
 
-    __slots__ = ("media", "users")
+    __slots__ = ("media", "posts", "users")
 
     def __init__(self, includes: _Includes | None) -> None:
         self.users: dict[str, _User] = {}
         self.media: dict[str, str | None] = {}
+        self.posts: dict[str, _Item] = {}
         if includes is None:
             return
         for user in _readable(includes.users, _decode_user):
             self.users[user.id] = user
         for medium in _readable(includes.media, _decode_medium):
             self.media[medium.media_key] = _best(medium)
+        for item in _readable(includes.posts or includes.tweets, _decode_item):
+            self.posts[item.id] = item
 
     def read(self, body: bytes, fetched_at: datetime) -> Post | Skipped:
         """The post of one item of `data`."""
@@ -222,10 +232,10 @@ class _Context:
             created = created.astimezone(UTC)
         author = self.users.get(item.author_id or "")
         name = author.username if author else item.username
-        note = item.note_post or item.note_tweet
-        entities = note.entities if note and note.entities else item.entities
         metrics = item.public_metrics or _Metrics()
         refers = {to.type: to.id for to in item.referenced_posts or item.referenced_tweets or ()}
+        reposted = refers.get("reposted", refers.get("retweeted"))
+        text, entities = _whole(item, self.posts.get(reposted or ""))
         return Post(
             platform=PLATFORM,
             id=item.id,
@@ -234,7 +244,7 @@ class _Context:
             author_name=author.name if author else None,
             author_id=item.author_id,
             created_at=created,
-            text=note.text if note and note.text else item.text,
+            text=unescaped(text),
             lang=item.lang,
             likes=metrics.like_count,
             reposts=metrics.retweet_count if metrics.repost_count is None else metrics.repost_count,
@@ -246,7 +256,7 @@ class _Context:
             conversation_id=item.conversation_id,
             in_reply_to=refers.get("replied_to"),
             quoted=refers.get("quoted"),
-            reposted=refers.get("reposted", refers.get("retweeted")),
+            reposted=reposted,
             hashtags=None if entities is None else tuple(tag.tag for tag in entities.hashtags or ()),
             mentions=None if entities is None else tuple(who.username for who in entities.mentions or ()),
             urls=None if entities is None else _urls(entities),
@@ -258,6 +268,28 @@ class _Context:
         if item.attachments is None or item.attachments.media_keys is None:
             return None
         return tuple(url for key in item.attachments.media_keys if (url := self.media.get(key)))
+
+
+def _whole(item: _Item, original: _Item | None) -> tuple[str | None, _Entities | None]:
+    """The text of a post and what is in it; of a repost those of the `original`, where the page has it."""
+    text, entities = _said(item)
+    begins = _REPOSTED.match(text or "")
+    if original is None or begins is None:
+        return text, entities
+    whole, inside = _said(original)
+    if whole is None:
+        return text, entities
+    if inside is not None:
+        whom = [who for who in (entities.mentions if entities else None) or () if who.username == begins[1]]
+        inside = msgspec.structs.replace(inside, mentions=[*whom[:1], *(inside.mentions or ())])
+    return f"{begins[0]}{whole}", inside or entities
+
+
+def _said(item: _Item) -> tuple[str | None, _Entities | None]:
+    """The text of an item and what is in it; of a long post, all of it."""
+    note = item.note_post or item.note_tweet
+    text = note.text if note and note.text else item.text
+    return text, note.entities if note and note.entities else item.entities
 
 
 def _readable(raws: list[Raw] | None, decode: Callable[[Raw], _T]) -> Iterator[_T]:

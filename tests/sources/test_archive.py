@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import html
 import io
 import json
 from collections import Counter
@@ -201,7 +202,9 @@ def test_any_text_survives_a_table(tmp_path_factory: Any, texts: list[str]) -> N
         writer = csv.writer(table)
         writer.writerow(["id", "date", "content", "hashtags"])
         for number, text in enumerate(texts, 1):
-            writer.writerow([number, "2021-07-05 12:00:00+00:00", text, repr([text])])
+            # As X sends it, which snscrape leaves as it is.
+            sent = html.escape(text, quote=False)
+            writer.writerow([number, "2021-07-05 12:00:00+00:00", sent, repr([text])])
     found = [item for item in items(pages(path)) if isinstance(item, Post)]
     assert [post.text or "" for post in found] == texts
     assert [post.hashtags for post in found] == [(text,) for text in texts]
@@ -278,6 +281,63 @@ def test_both_spellings_of_the_x_api_are_read_alike(tmp_path: Path) -> None:
     assert isinstance(one, Post)
     assert (one.reposts, one.likes, one.text, one.reposted, one.in_reply_to) == (4, 3, "long", "1", "2")
     assert (one.author, one.source_label, one.hashtags, one.media) == (None, None, None, None)
+
+
+def repost(original: dict[str, Any] | None, **more: Any) -> Post:
+    """What is read of a repost, on a page that has the original or does not."""
+    item = {"id": "9", "created_at": "2021-07-05T12:00:00Z", "text": "RT @ada: A long &amp; cut…"} | more
+    item["referenced_posts"] = [{"type": "reposted", "id": "1"}]
+    page = {"data": [item], "includes": {"posts": [original] if original else []}}
+    (post,) = archive.posts(json.dumps(page).encode(), NOON)
+    assert isinstance(post, Post)
+    return post
+
+
+def test_a_repost_has_the_whole_text_of_the_original_where_that_is_on_the_page() -> None:
+    cut = {"hashtags": [], "mentions": [{"username": "ada"}, {"username": "bo"}]}
+    entities = {
+        "hashtags": [{"tag": "end"}],
+        "mentions": [{"username": "bo"}],
+        "urls": [{"url": "https://e"}],
+    }
+    noted = {"text": "cut", "note_post": {"text": "A long & whole one"}}
+    for whole in ({"text": "A long &amp; whole one"}, noted):
+        post = repost({"id": "1", "entities": entities} | whole, entities=cut)
+        assert (post.text, post.reposted) == ("RT @ada: A long & whole one", "1")
+        assert (post.hashtags, post.mentions, post.urls) == (("end",), ("ada", "bo"), ("https://e",))
+
+
+@pytest.mark.parametrize("original", [None, {"id": "2", "text": "another"}, {"id": "1"}])
+def test_a_repost_without_its_original_has_the_text_that_x_cut(original: dict[str, Any] | None) -> None:
+    post = repost(original, entities={"mentions": [{"username": "ada"}]})
+    assert (post.text, post.mentions) == ("RT @ada: A long & cut…", ("ada",))
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("R&amp;D is &lt;fun&gt;", "R&D is <fun>"),
+        ("&amp;lt; is how < is written", "&lt; is how < is written"),
+        ("fish &amp;amp; chips &quot;&#39;&nbsp;", "fish &amp; chips &quot;&#39;&nbsp;"),
+        ("a & b", "a & b"),
+    ],
+)
+def test_a_text_of_x_is_what_its_author_wrote_whichever_way_it_came(
+    tmp_path: Path, sent: str, meant: str
+) -> None:
+    """X escapes three characters, once."""
+    line = tweet(1).replace(b"made up text 1", sent.encode())
+    page = {"data": [{"id": "1", "created_at": "2021-07-05T12:00:00Z", "text": sent}]}
+    record = f'1,2021-07-05 12:00:00+00:00,"{sent}"'
+    bodies = [line, json.dumps(page).encode()]
+    bodies += [b for p in pages(table(tmp_path / "a.csv", record, head="id,date,content")) for b in p.bodies]
+    for body in bodies:
+        (post,) = archive.posts(body, NOON)
+        assert isinstance(post, Post)
+        assert (post.text or "").removeprefix("made up ") == meant
+    batch = archive.columns([line], NOON, ["text"])
+    assert batch is not None
+    assert batch.to_pylist() == [{"text": meant}]
 
 
 def test_authors_and_media_come_from_what_the_response_includes(tmp_path: Path) -> None:

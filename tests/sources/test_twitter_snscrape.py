@@ -264,6 +264,12 @@ def test_a_tweet_is_read_alike_in_the_shape_of_2023_and_of_2026(shape: Callable[
     assert post.views == (12 if shape is entry_2026 else None)
 
 
+def test_what_x_escapes_in_a_text_is_as_its_author_wrote_it() -> None:
+    (post,) = read(Page((search_page([entry(1, NOON, "R&amp;D is &lt;fun&gt; &amp;lt;")], None).body,), None))
+    assert isinstance(post, Post)
+    assert post.text == "R&D is <fun> &lt;"
+
+
 def test_what_a_tweet_refers_to_is_read() -> None:
     one = entry_2026(5, NOON, "@sample_bo see https://t.co/a #covid")
     legacy = one["content"]["itemContent"]["tweet_results"]["result"]["legacy"]
