@@ -199,6 +199,9 @@ class Lake:
                 # Every commit writes all metadata anew; without this each of these files would stay.
                 "write.metadata.delete-after-commit.enabled": "true",
                 "write.metadata.previous-versions-max": "20",
+                # Bounds would name the first author and the last, in metadata, when they are forgotten.
+                TableProperties.DEFAULT_WRITE_METRICS_MODE: "counts",
+                f"{TableProperties.METRICS_MODE_COLUMN_CONF_PREFIX}.{WINDOW_COLUMN}": "full",
             },
         )
 

@@ -122,6 +122,11 @@ def attempt_name(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
+def attempt_moment(name: str) -> datetime:
+    """When an attempt began, by its name; ValueError for what is none."""
+    return datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
 def attempt_of(key: str) -> str:
     """The attempt that a page, a staged file or a list of either belongs to, by its key."""
     return key.split("/")[-2]
@@ -321,6 +326,7 @@ __all__ = [
     "Missing",
     "RawPage",
     "adoptable",
+    "attempt_moment",
     "attempt_name",
     "attempt_of",
     "attempts",

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from etl_callables import raw
+from etl_callables.listing import Folder, list_folders
 from etl_callables.manifest import (
     Left,
     Manifest,
@@ -25,9 +26,13 @@ from etl_callables.manifest import (
 )
 from etl_callables.run import ABANDONED, REJECTED, STATE
 from etl_callables.store import Store
+from etl_callables.tidying import rejected_manifest
 from schemas.job import Job
 
-Kind = Literal["object", "object of an earlier key", "raw pages", "rejected posts"]
+Kind = Literal["object", "object of an earlier key", "raw pages", "rejected posts", "unfinished run"]
+
+_WITHOUT_END: Final = frozenset({"rejected posts", "unfinished run"})
+"""What a window has that no run has published; where one has since, that run cleans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Due:
     def __str__(self) -> str:
         pages = "1 raw page" if len(self.keys) == 1 else f"{len(self.keys):,} raw pages"
         what = pages if self.kind == "raw pages" else self.kind
+        if self.kind == "unfinished run":
+            what = f"{len(self.keys):,} file{'s' * (len(self.keys) > 1)} of a run that never came to its end"
         return f"{self.url}: {what}, {self.size:,} bytes, written {self.written:%Y-%m-%d}"
 
 
@@ -64,6 +71,9 @@ def due(store: Store, job: Job, now: datetime) -> list[Due]:
             if over and may_be_there(store, thing) and not named(thing.key, folder):
                 kind: Kind = "object of an earlier key"
                 earlier.append(Due(job.id, kind, folder, thing.url, (thing.key,), thing.size, left.finished))
+    for window in list_folders(store, f"{STATE}/{job.id}").values():
+        if window.manifest not in window.files:
+            found.extend(_of_no_end(store, job, window, now))
     return [*found, *earlier]  # these last: one that may not be removed keeps no other from it
 
 
@@ -80,27 +90,33 @@ def expire(
     count = 0
     for one in things:
         manifest = read_manifest(store, one.folder)
-        if manifest is None:
-            continue
-        if one.kind == "object of an earlier key":
-            left = [left for left in manifest.left if left.object.key in one.keys]
-            if not any(is_there(store, each.object) for each in left):
-                continue
-            for each in left:
-                withdrawn(msgspec.structs.replace(manifest, object=each.object, table=each.table))
-        elif manifest.finished != one.written:
-            continue  # a run has written this window again since
-        elif one.kind == "object" and manifest.expired is None:
-            manifest = msgspec.structs.replace(manifest, expired=now)
-            write_manifest(store, one.folder, manifest)
-        elif one.kind == "raw pages" and manifest.raw.expired is None:
-            pages = msgspec.structs.replace(manifest.raw, expired=now)
-            write_manifest(store, one.folder, msgspec.structs.replace(manifest, raw=pages))
-        if one.kind == "object":
-            withdrawn(manifest)
-        store.delete(one.keys)
-        count += len(one.keys)
+        if one.kind in _WITHOUT_END if manifest is None else _is_said(store, one, manifest, now, withdrawn):
+            store.delete(one.keys)
+            count += len(one.keys)
     return count
+
+
+def _is_said(
+    store: Store, one: Due, manifest: Manifest, now: datetime, withdrawn: Callable[[Manifest], None]
+) -> bool:
+    """Have the window's manifest say that something goes; false where it is not due any more."""
+    if one.kind == "object of an earlier key":
+        left = [left for left in manifest.left if left.object.key in one.keys]
+        if not any(is_there(store, each.object) for each in left):
+            return False
+        for each in left:
+            withdrawn(msgspec.structs.replace(manifest, object=each.object, table=each.table))
+    elif one.kind == "unfinished run" or manifest.finished != one.written:
+        return False  # a run has written this window since
+    elif one.kind == "object" and manifest.expired is None:
+        manifest = msgspec.structs.replace(manifest, expired=now)
+        write_manifest(store, one.folder, manifest)
+    elif one.kind == "raw pages" and manifest.raw.expired is None:
+        pages = msgspec.structs.replace(manifest.raw, expired=now)
+        write_manifest(store, one.folder, msgspec.structs.replace(manifest, raw=pages))
+    if one.kind == "object":
+        withdrawn(manifest)
+    return True
 
 
 def _of_window(store: Store, job: Job, manifest: Manifest, folder: str, now: datetime) -> Iterator[Due]:
@@ -118,7 +134,29 @@ def _of_window(store: Store, job: Job, manifest: Manifest, folder: str, now: dat
 
 
 def _is_over(manifest: Manifest | Left, age: timedelta | None, now: datetime) -> bool:
-    return age is not None and manifest.finished + age <= now
+    # By when they were asked for: an object that is made again from its pages is as old as these.
+    since = manifest.finished if isinstance(manifest, Left) else manifest.started
+    return age is not None and since + age <= now
+
+
+def _of_no_end(store: Store, job: Job, folder: Folder, now: datetime) -> Iterator[Due]:
+    """What a window without a manifest holds, of runs that were killed or rejected, a day or more ago."""
+    ages = [job.keep, None if job.keep_raw is True else job.keep_raw or timedelta(0)]
+    pages = min((age for age in ages if age is not None), default=None)
+    for below, age in (("raw", pages), ("staged", job.keep)):
+        if age is None:
+            continue
+        first = raw.attempt_name(now - max(age, ABANDONED))
+        old = {name: keys for name, keys in folder.attempts(below).items() if name < first}
+        if old:
+            keys = tuple(key for keys in old.values() for key in keys)
+            size, url = sum(folder.files[key] for key in keys), f"{store.url(folder.path)}/{below}/"
+            yield Due(job.id, "unfinished run", folder.path, url, keys, size, raw.attempt_moment(max(old)))
+    refused = rejected_manifest(store, folder.path) if folder.rejected else None
+    if refused is not None and _is_over(refused, job.keep, now):
+        size, url = sum(folder.files[key] for key in folder.rejected), f"{store.url(folder.path)}/{REJECTED}/"
+        keys = tuple(folder.rejected)
+        yield Due(job.id, "rejected posts", folder.path, url, keys, size, refused.finished)
 
 
 def _files(store: Store, manifest: Manifest, below: str, kind: Kind, now: datetime) -> Iterator[Due]:

@@ -258,6 +258,19 @@ def test_pseudonyms_are_in_the_table_and_names_are_not(tmp_path: Path) -> None:
     assert b"Some One" not in kept
 
 
+def bounds_of(table: Table) -> list[Any]:
+    """The least and the greatest value of each column, of every file that metadata still tells of."""
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    entries = [
+        entry.data_file
+        for manifest in snapshot.manifests(table.io)
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+    ]
+    assert len(entries) > 1, "that of the former file is among them"
+    return [(file.lower_bounds, file.upper_bounds) for file in entries]
+
+
 def test_who_is_forgotten_is_in_no_snapshot_and_no_file(tmp_path: Path) -> None:
     ours = table_job(tmp_path)
     bodies = [
@@ -274,6 +287,7 @@ def test_who_is_forgotten_is_in_no_snapshot_and_no_file(tmp_path: Path) -> None:
     assert len(table.snapshots()) == 1
     files = [path for path in (tmp_path / "social").rglob("*") if path.is_file()]
     assert not [path for path in files if b"Gone Away" in path.read_bytes()]
+    assert "gone" not in str(bounds_of(table))
     assert wrong(ours) == []
 
 

@@ -165,6 +165,69 @@ def test_what_was_rejected_ages_with_its_window(tmp_path: Path) -> None:
     assert {name for name in left(tmp_path) if name.endswith((".csv", ".zst"))} <= {"2021-07-05.csv"}
 
 
+def test_what_is_made_again_from_its_pages_is_as_old_as_they_are(tmp_path: Path) -> None:
+    aged = job(tmp_path, keep=30 * DAY, keep_raw=20 * DAY)
+    manifest = written(aged, 19)
+    (tmp_path / manifest.object.key).unlink()
+    store, run = open_store(aged, a_run()), replace(a_run(), now=lambda: NOW)
+    (missing,) = verify(store, NOW).findings
+    restore(store, [missing], {aged.id: aged}, run)
+    assert verify(store, NOW).findings == ()
+    assert kinds(aged, NOW + DAY) == [("raw pages", 1)]
+    assert kinds(aged, NOW + 11 * DAY) == [("object", 1), ("raw pages", 1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "days", "goes"),
+    [
+        ({"keep_raw": False}, 2, [("unfinished run", 2)]),
+        ({"keep_raw": False}, 0.9, []),
+        ({"keep_raw": 7 * DAY}, 8, [("unfinished run", 2)]),
+        ({"keep_raw": 7 * DAY}, 6, []),
+        ({"keep": 7 * DAY}, 8, [("unfinished run", 2)]),
+        ({"keep": 7 * DAY}, 6, []),
+        ({}, 3000, []),
+    ],
+)
+def test_pages_of_a_run_that_never_came_to_its_end_go_as_others_do(
+    tmp_path: Path, changes: dict[str, Any], days: float, goes: list[tuple[str, int]]
+) -> None:
+    """A day after it began at the soonest: until then it may go on."""
+    aged = job(tmp_path, **changes)
+    extracted(aged, replace(a_run(), now=lambda: NOW - days * DAY), [tweets([1, 2])])
+    assert kinds(aged) == goes
+    assert cleared(aged) == sum(count for _, count in goes)
+    assert bool(left(tmp_path)) != bool(goes)
+
+
+def test_a_window_that_was_only_ever_rejected_is_cleared_too(tmp_path: Path) -> None:
+    """Its pages, what was staged, and what was put aside for somebody to look at."""
+    strict = job(tmp_path, keep=7 * DAY, keep_raw=False, quality=Quality(min_posts=99))
+    run = replace(a_run(), now=lambda: NOW - 3 * DAY)
+    with pytest.raises(Stop):
+        load(strict, WINDOW, run, transform(strict, WINDOW, run, extracted(strict, run, [tweets([1, 2])])))
+    assert kinds(strict) == [("unfinished run", 2)]
+    cleared(strict)
+    assert {name for name in left(tmp_path) if name.endswith(".zst")} == set()
+    assert kinds(strict, NOW + 3 * DAY) == []
+    later = NOW + 4 * DAY
+    assert [kind for kind, _ in kinds(strict, later)] == ["rejected posts"]
+    cleared(strict, later)
+    assert left(tmp_path) == set()
+
+
+def test_what_a_run_has_published_since_it_was_listed_stays(tmp_path: Path) -> None:
+    aged = job(tmp_path, keep=7 * DAY)
+    run = replace(a_run(), now=lambda: NOW - 8 * DAY)
+    found = extracted(aged, run, [tweets([1, 2])])
+    store = open_store(aged, run)
+    listed = due(store, aged, NOW)
+    assert [one.kind for one in listed] == ["unfinished run"]
+    load(aged, WINDOW, run, transform(aged, WINDOW, run, found))
+    assert expire(store, listed, NOW) == 0
+    assert raw.read_done(store, found["raw"]).pages
+
+
 def test_an_expired_window_is_as_it_should_be(tmp_path: Path) -> None:
     aged = job(tmp_path, keep=30 * DAY)
     written(aged, 31)
@@ -240,6 +303,8 @@ def test_a_thing_that_is_due_says_what_it_is(tmp_path: Path) -> None:
     one = Due("team.posts", "raw pages", "f", "s3://b/raw/", ("a", "b"), 1234, NOW)
     assert str(one) == "s3://b/raw/: 2 raw pages, 1,234 bytes, written 2021-09-01"
     assert str(replace(one, keys=("a",))).startswith("s3://b/raw/: 1 raw page, ")
+    unended = replace(one, kind="unfinished run")
+    assert str(unended).startswith("s3://b/raw/: 2 files of a run that never came to its end, 1,234 bytes")
     aged = job(tmp_path, keep=30 * DAY)
     manifest = written(aged, 31)
     first = due(open_store(aged, a_run()), aged, NOW)[0]
