@@ -58,18 +58,18 @@ _FIRST_OF_TIMELINE: Final = datetime(2010, 11, 6, tzinfo=UTC)
 """What a timeline may begin with at the earliest; without a beginning it has everything too."""
 
 _TIMELINE_DEPTH: Final = 3200
+_WITHOUT_REPLIES: Final = 800
+"""Posts of a user that X gives at most, all of them or without the replies."""
+
 _MOST_A_DAY: Final = 2400
 """Posts that X lets a user write in a day."""
-
-_COVERED: Final = timedelta(days=_TIMELINE_DEPTH / _MOST_A_DAY)
-"""What the last 3,200 posts of any user reach back at least."""
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     """Pages of a search or of a user's posts, newest first.
 
     What X cannot give is told at the end: what lies beyond its last 7 days, or beyond the last 3,200
-    posts of a user, or beyond the job's `max_cost`.
+    posts of a user (800 without replies), or beyond the job's `max_cost`.
     """
     user = request.options.get("user")
     if user and request.query:
@@ -229,7 +229,7 @@ class _Asking:
                 answer, cost = self._page(place)
             except Spent as problem:
                 yield Page(
-                    (), None, _beyond(place) if place.probe else f"{problem}: {place.missing} is missing"
+                    (), None, self._beyond(place) if place.probe else f"{problem}: {place.missing} is missing"
                 )
                 return
             except OtherSpelling:
@@ -248,7 +248,7 @@ class _Asking:
             body, page = one_line(answer.body), answer.value
             found = page.get("data") or []
             if place.probe:
-                yield Page((body,), None, None if found else _beyond(place), cost)
+                yield Page((body,), None, None if found else self._beyond(place), cost)
                 return
             if not found and "meta" not in page:
                 raise Stop(f"X gives no posts ({reason(page)}): correct the job's `query` or `options`.")
@@ -304,9 +304,19 @@ class _Asking:
 
     def _may_have_more(self, place: Place) -> bool:
         """Whether the window may reach further back than what X gives of a user's posts."""
-        if place.door != "user" or (place.posted is not None and place.posted <= _TIMELINE_DEPTH):
+        depth = self._depth()
+        if place.door != "user" or (place.posted is not None and place.posted <= depth):
             return False
-        return place.start is None or place.start < self.run.now() - _COVERED
+        return place.start is None or place.start < self.run.now() - timedelta(days=depth / _MOST_A_DAY)
+
+    def _depth(self) -> int:
+        """How many of a user's posts X gives."""
+        return _WITHOUT_REPLIES if "replies" in self.request.options.get("exclude", ()) else _TIMELINE_DEPTH
+
+    def _beyond(self, place: Place) -> str:
+        depth = self._depth()
+        which = " without replies" if depth == _WITHOUT_REPLIES else ""
+        return f"X gives the last {depth:,} posts of a user{which}, and may have left out {place.missing}"
 
     # --- counts ------------------------------------------------------------------------------------
 
@@ -343,10 +353,6 @@ class _Asking:
 
 def _gone(window: Window) -> str:
     return f"{span(window.start, window.end)} is missing"
-
-
-def _beyond(place: Place) -> str:
-    return f"X gives the last {_TIMELINE_DEPTH:,} posts of a user, and may have left out {place.missing}"
 
 
 def _next(page: Mapping[str, Any]) -> str | None:

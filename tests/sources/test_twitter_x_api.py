@@ -320,7 +320,7 @@ def test_replies_and_retweets_of_a_user_are_left_out_where_asked(build: Build) -
     ]
     at = build(own).does(query=None, options={"user": ADA.id, "exclude": ["replies", "retweets"]})
     assert at.extract().posts == 1
-    assert at.asked("exclude") == ["replies,retweets"]
+    assert at.asked("exclude") == ["replies,retweets"] * 2  # the page, and the look at what is before it
 
 
 def test_a_run_by_hand_that_adds_a_query_to_a_user_is_refused(build: Build) -> None:
@@ -382,6 +382,21 @@ def test_whether_a_window_reaches_beyond_a_users_last_posts_is_found_out(
         assert done.truncated.startswith("X gives the last 3,200 posts of a user, and may have left out")
     assert done.cost is not None
     assert done.cost.usd == float(at.x.bill)
+
+
+@pytest.mark.parametrize(("hours", "complete"), [(7, True), (20, False)])
+def test_without_replies_x_gives_fewer_of_a_users_posts_and_that_is_told(
+    build: Build, hours: int, *, complete: bool
+) -> None:
+    """800 at most, and here a user writes one a minute."""
+    at = build(prolific(3500)).does(query=None, options={"user": "sample_prolific", "exclude": ["replies"]})
+    at.window = Window(DAY.end - timedelta(hours=hours), DAY.end)
+    done = at.extract()
+    assert done.posts == min(800, len(inside(at.x.posts, at.window)))
+    assert done.complete is complete
+    if not complete:
+        assert done.truncated is not None
+        assert done.truncated.startswith("X gives the last 800 posts of a user without replies, and may have")
 
 
 def test_an_empty_last_page_does_not_hide_how_far_back_a_user_was_read(build: Build) -> None:
