@@ -22,7 +22,7 @@ def measure(jobs: int) -> list[Table]:
         one = f"pipelines/{name_of(0)}.yaml"
         every = [f"pipelines/{name_of(number)}.yaml" for number in range(jobs)]
         checker = [str(BIN / "check-jsonschema"), "--schemafile", str(SCHEMA)]
-        commands = {
+        commands: dict[tuple[str, int], Sequence[str]] = {
             ("trawl check", jobs): [str(BIN / "trawl"), "check"],
             ("check-jsonschema", jobs): [*checker, *every],
             ("trawl check", 1): [str(BIN / "trawl"), "check", one],

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks import fresh
 from benchmarks.machine import facts
@@ -242,8 +242,13 @@ def dlt(home: str, form: str, columns: str) -> dict[str, float]:
             }
 
     def work() -> int:
-        pipeline.run(rows(), table_name="posts", loader_file_format=form, write_disposition="replace")
-        return int(pipeline.last_trace.last_normalize_info.row_counts["posts"])
+        pipeline.run(
+            rows(), table_name="posts", loader_file_format=cast("Any", form), write_disposition="replace"
+        )
+        trace = pipeline.last_trace
+        assert trace
+        assert trace.last_normalize_info
+        return int(trace.last_normalize_info.row_counts["posts"])
 
     return _timed(work)
 

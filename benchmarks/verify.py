@@ -20,7 +20,7 @@ from etl_callables.manifest import encode, manifest_key, read_manifest
 from etl_callables.run import STATE, Run, prefix
 from etl_callables.store import open_store, store_at
 from etl_callables.store_local import LocalStore
-from etl_callables.verification import verify
+from etl_callables.verification import THREADS, verify
 from schemas.window import Window
 from tests.etl_callables.jobs import WINDOW, extracted, job, tweets
 
@@ -39,8 +39,8 @@ def measure(_: int) -> list[Table]:
         for name, count in (("many", OBJECTS), ("few", FEW)):
             _fill(root / name, count)
         with _serving(root):
-            seconds = {name: _seconds(name, count, threads) for name, count, threads in _WAYS}
-    (_, few, _), (_, many, _) = _WAYS
+            seconds = {bucket: _seconds(bucket, count, threads) for bucket, count, threads in _WAYS}
+    few, many = (count for _bucket, count, _threads in _WAYS)
     slow, fast = seconds["few"] / few, seconds["many"] / many
     return [
         Table(
@@ -56,14 +56,13 @@ def measure(_: int) -> list[Table]:
     ]
 
 
-_WAYS = (("few", FEW, 1), ("many", OBJECTS, None))
+_WAYS = (("few", FEW, 1), ("many", OBJECTS, THREADS))
 
 
-def _seconds(bucket: str, count: int, threads: int | None) -> float:
+def _seconds(bucket: str, count: int, threads: int) -> float:
     store = store_at(f"s3://{bucket}")
-    more = {} if threads is None else {"threads": threads}
     begun = time.perf_counter()
-    report = verify(store, datetime.now(UTC), **more)
+    report = verify(store, datetime.now(UTC), threads=threads)
     seconds = time.perf_counter() - begun
     assert (report.objects, report.wrong) == (count, 0), report.findings[:3]
     return seconds
