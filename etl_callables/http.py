@@ -14,7 +14,6 @@ import re
 import ssl
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,9 +26,11 @@ import httpx
 import msgspec
 
 from etl_callables.errors import RetryLater, Stop, TrawlError
+from etl_callables.http_bounds import DEADLINE, ENCODING, gathered, too_slow, unpacked
 from etl_callables.http_deadline import bounded, within
 from etl_callables.run import Run
 from etl_callables.sources import Request
+from etl_callables.url import bare, secrets_of, shown, veiled
 from etl_callables.verdict import Answer, Service, Unhelpful, exhausted, verdict
 
 PATIENCE: Final = 30.0
@@ -37,17 +38,6 @@ PATIENCE: Final = 30.0
 
 TIMEOUT: Final = 20.0
 """Seconds without a byte after which an answer will not come."""
-
-DEADLINE: Final = 300.0
-"""Seconds after which an answer that still trickles is given up, its head included."""
-
-LARGEST: Final = 64 << 20
-"""Bytes of an answer, packed and unpacked, above which something is wrong."""
-
-_GZIP: Final = 16 + zlib.MAX_WBITS
-_PACKED: Final = frozenset({"gzip", "x-gzip"})
-_UNPACKED: Final = frozenset({"", "identity", "none", "utf-8"})
-"""What servers call no encoding at all; the last two are mistakes that are often made."""
 
 _PAUSES: Final = (0.5, 2.0)
 """Seconds before the second and the third try after a fault that passes, and to wait at least."""
@@ -96,11 +86,13 @@ def address(credentials: Mapping[str, Any], default: str) -> str:
         if credentials.get("port") and url.port is None:
             url = url.copy_with(port=int(credentials["port"]))
     except (httpx.InvalidURL, ValueError, TypeError) as problem:
-        raise Stop(f"The host of the source connection is no address: {host!r} ({problem}).") from problem
+        why = "" if "@" in host else f" ({problem})"  # which repeats a part of it
+        raise Stop(f"The host of the source connection is no address: {shown(host)!r}{why}.") from None
     if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 1) < _PORTS:
-        raise Stop(f"The host of the source connection is no address: {host!r}.")
-    if url.scheme == "http" and credentials.get("password") and not _is_loopback(url.host):
-        raise Stop(f"The source connection would send its password to {host} in clear: use https.")
+        raise Stop(f"The host of the source connection is no address: {shown(host)!r}.")
+    has_password = credentials.get("password") or url.password
+    if url.scheme == "http" and has_password and not _is_loopback(url.host):
+        raise Stop(f"The source connection would send its password to {shown(host)} in clear: use https.")
     return str(url).rstrip("/")
 
 
@@ -225,7 +217,7 @@ class Client:
             headers={
                 "User-Agent": user_agent(),
                 "Accept": "application/json",
-                "Accept-Encoding": "gzip",
+                "Accept-Encoding": ENCODING,
                 **self.headers,
             },
             timeout=httpx.Timeout(self.timeout),
@@ -323,7 +315,7 @@ class Client:
             try:
                 return self._judged(self._send(question), accept, read)
             except TrawlError as problem:
-                secrets = _secrets({**self.headers, **(question.headers or {})})
+                secrets = [*_secrets({**self.headers, **(question.headers or {})}), *secrets_of(question.url)]
                 problem.args = tuple(map(partial(_without, secrets), problem.args))
                 raise
 
@@ -367,72 +359,36 @@ class Client:
                     **question.sent,
                 ) as response,
             ):
-                packed = self._read(response, began)
+                # Not `iter_bytes`, which unpacks a piece whatever it grows to.
+                packed = gathered(cast("httpx.SyncByteStream", response.stream), self.name)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as problem:
             raise Stop(
-                f"{self.name} cannot be asked at {_shown(question.url)} ({_cause(problem)})."
+                f"{self.name} cannot be asked at {bare(question.url)} ({_cause(problem)})."
             ) from problem
         except (httpx.LocalProtocolError, UnicodeError):
             # Their own words repeat what was to be sent.
             raise Stop(
-                f"{self.name} cannot be asked at {_shown(question.url)}: the question has characters that"
+                f"{self.name} cannot be asked at {bare(question.url)}: the question has characters that"
                 " cannot be sent."
             ) from None
         except httpx.RequestError as problem:
             if _is_untrusted(problem):
                 raise Stop(
-                    f"{self.name} does not prove that it is {_shown(question.url)} ({_cause(problem)}):"
+                    f"{self.name} does not prove that it is {bare(question.url)} ({_cause(problem)}):"
                     " correct the host of the source connection, or what certificates this machine trusts."
                 ) from problem
             if time.monotonic() - began >= self.deadline:
-                raise self._too_slow() from problem
+                raise too_slow(self.name, self.deadline) from problem
             raise RetryLater(f"{self.name} did not answer ({_cause(problem)}).") from problem
+        except TimeoutError as problem:
+            raise too_slow(self.name, self.deadline) from problem
         answer = Answer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
             packed,
-            _shown(str(response.url)),
+            bare(str(response.url)),
         )
-        return self._unpacked(answer) if "content-encoding" in answer.headers else answer
-
-    def _read(self, response: httpx.Response, began: float) -> bytes:
-        """The body as it comes over the wire."""
-        pieces, size = [], 0
-        # Not `iter_bytes`, which unpacks a piece whatever it grows to.
-        for piece in cast("httpx.SyncByteStream", response.stream):
-            pieces.append(piece)
-            size += len(piece)
-            if size > LARGEST:
-                raise self._too_large()
-            if time.monotonic() - began > self.deadline:
-                raise self._too_slow()
-        return b"".join(pieces)
-
-    def _unpacked(self, answer: Answer) -> Answer:
-        """An answer that says how its body is packed, with what is in it."""
-        encoding = answer.headers["content-encoding"].strip().lower()
-        if not answer.body or encoding in _UNPACKED:
-            return answer
-        if encoding not in _PACKED:
-            if answer.status // 100 != 2:  # noqa: PLR2004 - a refusal is one without its words too
-                return replace(answer, body=b"")
-            raise Stop(
-                f"{self.name} answered in an encoding that was not asked for ({encoding[:80]}): something in"
-                f" between changes its answers, or {answer.url} is not its address."
-            )
-        try:
-            body = zlib.decompressobj(_GZIP).decompress(answer.body, LARGEST + 1)
-        except zlib.error as problem:
-            raise RetryLater(f"{self.name} sent something that is no whole gzip ({problem}).") from problem
-        if len(body) > LARGEST:
-            raise self._too_large()
-        return replace(answer, body=body)
-
-    def _too_slow(self) -> RetryLater:
-        return RetryLater(f"{self.name} was still sending after {self.deadline:.0f} seconds.")
-
-    def _too_large(self) -> Stop:
-        return Stop(f"{self.name} sent more than {LARGEST >> 20} MiB in one answer.")
+        return unpacked(answer, self.name)
 
     def _judged(self, answer: Answer, accept: Collection[int], read: Callable[[bytes], Any] | None) -> Answer:
         """The answer, with the value that is read in its JSON if any is; or raised, what it means."""
@@ -514,16 +470,11 @@ def one_line(body: bytes) -> bytes:
     return body.replace(b"\r", b" ").replace(b"\n", b" ").strip()
 
 
-def _shown(url: str) -> str:
-    """A URL as messages show it: without the question, which may hold a key."""
-    return url.partition("?")[0][:300]
-
-
 def _cause(problem: BaseException) -> str:
     """The innermost reason, in its own words."""
     while problem.__cause__ is not None or problem.__context__ is not None:
         problem = problem.__cause__ or problem.__context__  # type: ignore[assignment]
-    return f"{type(problem).__name__}: {problem}"[:200].rstrip(": ")
+    return veiled(f"{type(problem).__name__}: {problem}")[:200].rstrip(": ")
 
 
 def _is_untrusted(problem: BaseException | None) -> bool:

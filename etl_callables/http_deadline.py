@@ -1,7 +1,7 @@
 """How long a question to a service may take in all, from the connection to the last byte of its answer.
 
-httpx bounds each wait for a byte, so that a head that comes a byte at a time may take for ever. Here no wait
-outlasts the moment at which the question's time is over.
+httpx and requests bound each wait for a byte, so that a head that comes a byte at a time may take for ever.
+Here no wait outlasts the moment at which the question's time is over.
 """
 
 from __future__ import annotations
@@ -28,12 +28,21 @@ _until = _Until()
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Questions of this thread, through a client that is `bounded`, raise ReadTimeout after so long."""
-    _until.moment = time.monotonic() + seconds
+    """What this thread asks, by a client that is `bounded` or minds what is `left`, ends after so long."""
+    before = _until.moment
+    _until.moment = min(before, time.monotonic() + seconds)
     try:
         yield
     finally:
-        _until.moment = inf
+        _until.moment = before
+
+
+def left(timeout: float | None = None) -> float | None:
+    """The seconds to wait at most, of `timeout`; TimeoutError where the time is over."""
+    seconds = _until.moment - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError("the time for the whole answer is over")
+    return timeout if seconds == inf else seconds if timeout is None else min(timeout, seconds)
 
 
 def bounded(client: httpx.Client) -> httpx.Client:
@@ -47,11 +56,11 @@ def bounded(client: httpx.Client) -> httpx.Client:
 
 
 def _left(timeout: float | None) -> float | None:
-    """The seconds to wait at most."""
-    left = _until.moment - time.monotonic()
-    if left <= 0:
-        raise httpx.ReadTimeout("the time for the whole answer is over")
-    return timeout if left == inf else left if timeout is None else min(timeout, left)
+    """As `left`, in the words of httpx."""
+    try:
+        return left(timeout)
+    except TimeoutError as problem:
+        raise httpx.ReadTimeout(str(problem)) from problem
 
 
 class _Network:

@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from etl_callables.errors import RetryLater, Stop, TrawlError
+from etl_callables.url import bare, line
 
 LONGEST_WAIT: Final = timedelta(days=1)
 """A longer wait than this is no rate limit but a mistake, or a way to say no."""
@@ -127,7 +128,7 @@ def _elsewhere(answer: Answer, service: Service, told: str) -> Stop:
     name, given = service.name, answer.headers.get("location", "")
     try:
         old, new = _place(answer.url), _place(urljoin(answer.url, given))
-        where = _bare(urljoin(answer.url, given)) if given else ""
+        where = bare(urljoin(answer.url, given)) if given else ""
     except ValueError:
         where = ""
     if not where:
@@ -141,15 +142,8 @@ def _elsewhere(answer: Answer, service: Service, told: str) -> Stop:
 
 def _place(url: str) -> str:
     """The scheme and host of a URL; empty where it has none that can be asked."""
-    parts = urlsplit(_bare(url))
+    parts = urlsplit(bare(url))
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} and parts.netloc else ""
-
-
-def _bare(url: str) -> str:
-    """A URL as messages show it: without what may be secret, in one short line."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return _line(f"{parts.scheme}://{host}{parts.path}" if host else parts.path, 200)
 
 
 def come_back(headers: Mapping[str, str], now: datetime) -> datetime | None:
@@ -200,11 +194,7 @@ def said(answer: Answer) -> str:
         text = answer.body[:200].decode(errors="replace") if answer.kind == "text/plain" else ""
     else:
         text = "; ".join(dict.fromkeys(_words(value)))
-    return _line(text, 300)
-
-
-def _line(text: str, most: int) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]
+    return line(text, 300)
 
 
 def _words(value: Any, depth: int = 3) -> Iterable[str]:

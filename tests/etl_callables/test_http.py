@@ -5,16 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import socketserver
 import threading
 import tracemalloc
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
-from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -25,7 +21,6 @@ from hypothesis import strategies as st
 
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.http import (
-    LARGEST,
     PATIENCE,
     Client,
     Rate,
@@ -36,6 +31,7 @@ from etl_callables.http import (
     user_agent,
     version,
 )
+from etl_callables.http_bounds import LARGEST
 from etl_callables.http_deadline import bounded, within
 from etl_callables.run import Run
 from etl_callables.sources import Request
@@ -43,6 +39,7 @@ from etl_callables.verdict import LONGEST_WAIT, come_back, exhausted, said
 from schemas.window import Window
 from tests.servers.authority import Authority
 from tests.servers.fault_proxy import Fault, FaultProxy
+from tests.servers.harm import LONG, TRICKLES, WHOLE, packed, trickling
 from tests.servers.standin import Answer, StandIn
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -222,46 +219,6 @@ def test_a_byte_turned_over_under_tls_is_noticed_wherever_it_is(
         with client(proxy.url, clock) as asking:
             assert asking.get_json("/posts").body == text.body
         assert proxy.connections == 2
-
-
-@contextmanager
-def trickling(
-    pieces: Sequence[bytes], context: SSLContext | None = None
-) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that answers with these pieces, one every 10 ms: its port, and the last pieces it sent."""
-    closing, sent = threading.Event(), list[bytes]()
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with (
-                suppress(OSError),
-                context.wrap_socket(self.request, server_side=True) if context else self.request as end,
-            ):
-                end.recv(65536)
-                for piece in pieces:
-                    end.sendall(piece)
-                    if closing.wait(0.01):
-                        return
-                sent.append(pieces[-1])
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield server.server_address[1], sent
-        closing.set()
-        server.shutdown()
-
-
-WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 200\r\nX: %s\r\n\r\n" % (
-    b"x" * 200
-)
-LONG = GOOD.body.ljust(200)
-ANNOUNCED = b"HTTP/1.1 100 Continue\r\n\r\n"
-TRICKLES = {
-    "a head": [*(bytes([letter]) for letter in WHOLE), LONG],
-    "a body": [WHOLE, *(bytes([letter]) for letter in LONG)],
-    "a head that only announces itself": [*[ANNOUNCED] * 200, WHOLE, LONG],
-    "a head that announces itself without a pause": [*[ANNOUNCED * 2000] * 200, WHOLE, LONG],
-}
 
 
 @pytest.mark.parametrize("way", ["plain", "TLS", "a proxy"])
@@ -640,15 +597,6 @@ def test_an_answer_without_end_is_not_taken_into_memory(clock: Clock) -> None:
         pytest.raises(Stop, match=f"{LARGEST >> 20} MiB"),
     ):
         asking.get_json("/posts")
-
-
-def packed(pieces: int, times: int = 1) -> bytes:
-    """So many MiB of blanks, packed so many times."""
-    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
-    body = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(pieces)) + packer.flush()
-    for _ in range(times - 1):
-        body = gzip.compress(body)
-    return body
 
 
 BOMB = packed((LARGEST >> 20) * 4)
