@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
-from itertools import pairwise
+from datetime import datetime, timedelta, tzinfo
+from itertools import accumulate
 from textwrap import wrap
 from typing import Final
 
@@ -14,6 +14,7 @@ import click
 
 from etl_callables.cost import dollars, total
 from etl_callables.manifest import Manifest, is_rejected
+from etl_callables.overlapping import Named, Overlap, name_of
 from etl_callables.post import unreadable
 from schemas.counting import fires_between
 from schemas.job import Job
@@ -42,6 +43,8 @@ class Gap:
 
 Line = Manifest | Gap
 
+_ALONE: Final[Mapping[Named, Overlap]] = {}
+
 
 def lines_of(job: Job, manifests: Iterable[Manifest], last: int | None = None) -> list[Line]:
     """The runs by window, the newest `last` of them (None: all), and the gaps between the job's own.
@@ -49,28 +52,39 @@ def lines_of(job: Job, manifests: Iterable[Manifest], last: int | None = None) -
     Of a job that only runs when asked, no span is missed.
     """
     ordered = sorted(manifests, key=lambda one: (one.start, one.end, one.variant))
-    lines: list[Line] = [*(ordered[-last:] if last else ordered)]
-    own = [line for line in lines if isinstance(line, Manifest) and not line.variant]
-    gaps = [gap for before, after in pairwise(own) if (gap := _gap(job, before, after))]
-    return sorted([*lines, *gaps], key=lambda line: _window(line).start)
+    shown = ordered[-last:] if last else ordered
+    first = min((one.start for one in shown if not one.variant), default=None)
+    own = [one for one in ordered if not one.variant]
+    # A window may end after the next one does: where the schedule was another, it covers what comes then too.
+    ends = accumulate((one.end for one in own), max)
+    gaps = [gap for end, after in zip(ends, own[1:], strict=False) if (gap := _gap(job, end, after.start))]
+    known = [gap for gap in gaps if first is not None and gap.window.start >= first]
+    return sorted([*shown, *known], key=lambda line: _window(line).start)
 
 
-def _gap(job: Job, before: Manifest, after: Manifest) -> Gap | None:
+def _gap(job: Job, end: datetime, start: datetime) -> Gap | None:
     cron = job.schedule.cron
-    if cron is None or before.end >= after.start:
+    if cron is None or end >= start:
         return None
-    runs = fires_between(cron, job.schedule.timezone, before.end, after.start)
-    return Gap(Window(before.end, after.start), runs) if runs else None
+    runs = fires_between(cron, job.schedule.timezone, end, start)
+    return Gap(Window(end, start), runs) if runs else None
 
 
 def _window(line: Line) -> Window:
     return line.window if isinstance(line, Gap) else Window(line.start, line.end)
 
 
-def sheet(job: Job, lines: Sequence[Line], bucket: str, width: int | None = None) -> str:
+def sheet(
+    job: Job,
+    lines: Sequence[Line],
+    bucket: str,
+    width: int | None = None,
+    overlapped: Mapping[Named, Overlap] = _ALONE,
+) -> str:
     """A sparkline of posts a run, a table and a sum, at most `width` columns wide where words allow.
 
-    `bucket` is where the manifests were looked for. Styled; None of a width takes what it needs.
+    `bucket` is where the manifests were looked for; `overlapped` are the runs that newer ones cover. Styled;
+    None of a width takes what it needs.
     """
     head = click.style(job.id, bold=True)
     if not lines:
@@ -79,12 +93,14 @@ def sheet(job: Job, lines: Sequence[Line], bucket: str, width: int | None = None
     drawn = sparkline(lines)
     if width is not None and len(drawn) > width:
         drawn = drawn[-width:]  # the newest say most
-    table = [_cells(line, place) for line in lines]
+    table = [_cells(line, place, overlapped) for line in lines]
     wide = _wide(table)
     if width is not None and max(map(len, map(click.unstyle, wide))) > width:
         wide = _narrow(table)
-    summed = _sum(lines) if width is None else "\n".join(wrap(_sum(lines), max(20, width)))
-    return "\n".join([head, *([drawn] if drawn else []), *wide, summed])
+    sums = [_sum(lines), *_twice(lines, overlapped)]
+    if width is not None:
+        sums = [part for text in sums for part in wrap(text, max(20, width))]
+    return "\n".join([head, *([drawn] if drawn else []), *wide, *sums])
 
 
 def sparkline(lines: Sequence[Line]) -> str:
@@ -121,7 +137,7 @@ class _Cells:
         return "; ".join(filter(None, [self.note, _warned(self.alarm)]))
 
 
-def _cells(line: Line, place: tzinfo) -> _Cells:
+def _cells(line: Line, place: tzinfo, overlapped: Mapping[Named, Overlap]) -> _Cells:
     if isinstance(line, Gap):
         runs = "no run" if line.runs == 1 else f"no runs ({line.runs:,})"
         return _Cells(day(line.window, place), alarm=runs)
@@ -131,9 +147,20 @@ def _cells(line: Line, place: tzinfo) -> _Cells:
         f"{line.counts.kept:,}",
         dollars(line.cost.usd) if line.cost else "-",
         took(_lasted(line)),
-        f"expired on {line.expired.astimezone(place):%Y-%m-%d}" if line.expired else "",
+        _note(line, place, overlapped.get(name_of(line))),
         _alarm(line),
     )
+
+
+def _note(manifest: Manifest, place: tzinfo, overlap: Overlap | None) -> str:
+    """That the object expired, and which newer runs have its window too."""
+    said = []
+    if manifest.expired:
+        said.append(f"expired on {manifest.expired.astimezone(place):%Y-%m-%d}")
+    if overlap:
+        newer = overlap.newer(lambda window: day(window, place))
+        said.append(f"superseded by {newer}" if overlap.whole else f"overlaps {newer}")
+    return "; ".join(said)
 
 
 def _alarm(manifest: Manifest) -> str:
@@ -198,6 +225,16 @@ def _sum(lines: Sequence[Line]) -> str:
     return f"{text}; {dollars(cost.usd)} in all" if cost else text
 
 
+def _twice(lines: Sequence[Line], overlapped: Mapping[Named, Overlap]) -> list[str]:
+    """That posts of overlapping windows are counted for each, where there are any."""
+    known = [line for line in lines if isinstance(line, Manifest) and name_of(line) in overlapped]
+    if not known:
+        return []
+    posts = _posts(f"{sum(manifest.counts.kept for manifest in known):,}")
+    verb = "has a window that is" if len(known) == 1 else "have windows that are"
+    return [f"{_runs(len(known))} {verb} a newer run's too: up to {posts} may be counted twice"]
+
+
 def _runs(count: int) -> str:
     return f"{count:,} run" if count == 1 else f"{count:,} runs"
 
@@ -232,18 +269,22 @@ def took(span_of_time: timedelta) -> str:
     return f"{whole // _HOUR:,} h {whole % _HOUR // _MINUTE:02} min"
 
 
-def as_json(lines: Iterable[Line]) -> str:
-    """The same for tools: a list of runs and gaps by window; times in UTC, money in US dollars."""
-    return json.dumps(list(_values(lines)), indent=2, ensure_ascii=False)
+def as_json(lines: Iterable[Line], overlapped: Mapping[Named, Overlap] = _ALONE) -> str:
+    """The same for tools: a list of runs and gaps by window; times in UTC, money in US dollars.
+
+    `superseded` is "wholly" or "partly", null where no newer run covers anything of the window.
+    """
+    return json.dumps(list(_values(lines, overlapped)), indent=2, ensure_ascii=False)
 
 
-def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
+def _values(lines: Iterable[Line], overlapped: Mapping[Named, Overlap]) -> Iterator[dict[str, object]]:
     for line in lines:
         window = _window(line)
         times = {"start": window.start.isoformat(), "end": window.end.isoformat()}
         if isinstance(line, Gap):
             yield {**times, "missing": line.runs}
             continue
+        overlap = overlapped.get(name_of(line))
         yield {
             **times,
             "run": line.run,
@@ -256,4 +297,5 @@ def _values(lines: Iterable[Line]) -> Iterator[dict[str, object]]:
             "seconds": round(_lasted(line).total_seconds(), 3),
             "object": line.object.url,
             "expired": line.expired.isoformat() if line.expired else None,
+            "superseded": overlap and ("wholly" if overlap.whole else "partly"),
         }

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from etl_callables.cost import Cost
 from etl_callables.manifest import Counts, Durations, Manifest, Object, Quality, Raw, write_manifest
+from etl_callables.overlapping import name_of, overlaps
 from etl_callables.run import STATE
 from etl_callables.store_local import LocalStore
 from schemas.schedule import Schedule
@@ -29,7 +30,7 @@ from schemas.zone import zone
 from tests.trawl.jobs import job, utc
 from tests.trawl.test_commands import on_terminal
 from trawl.cli import trawl
-from trawl.history import BLOCKS, HOLE, Line, as_json, day, lines_of, sheet, sparkline, took
+from trawl.history import BLOCKS, HOLE, Gap, Line, as_json, day, lines_of, sheet, sparkline, took
 
 GOLDEN = Path(__file__).parent / "runs"
 DAY = timedelta(days=1)
@@ -216,6 +217,7 @@ def test_tools_get_the_same() -> None:
         "seconds": 90.0,
         "object": "s3://b/covid/2021-07-05.csv",
         "expired": "2022-07-06T03:00:00+00:00",
+        "superseded": None,
     }
     assert found[1]["expired"] is None
 
@@ -247,6 +249,107 @@ def test_an_object_that_expired_is_told_to_be_gone_by_the_clocks_of_the_job() ->
     assert said.endswith("1 run, 9 posts, 1 truncated, 1 expired")
 
 
+WEEK = 7 * DAY
+LATE = utc(2021, 8, 1)
+"""When runs of another schedule began, after those that were there."""
+CHANGED = [
+    *(manifest(utc(2021, 7, number), number) for number in range(1, 8)),
+    manifest(utc(2021, 7, 5), 50, WEEK, started=LATE, variant=""),
+]
+
+NOTHING = msgspec.structs.replace(CHANGED[0].counts, kept=0)
+
+
+def said(runs: Sequence[Manifest]) -> dict[str, str]:
+    """What is told of each run that newer ones cover, by the day on which its window begins."""
+    found, told = overlaps(runs), {}
+    for one in runs:
+        if overlap := found.get(name_of(one)):
+            newer = overlap.newer(lambda window: f"{window.start:%m-%d}")
+            told[f"{one.start:%m-%d}"] = f"{'all' if overlap.whole else 'some'}: {newer}"
+    return told
+
+
+def test_an_older_run_is_superseded_by_what_newer_ones_cover_of_its_window() -> None:
+    """All of it or a part, by one or by several together."""
+    assert said(CHANGED) == dict.fromkeys(["07-05", "07-06", "07-07"], "all: the newer run of 07-05")
+    week, days = (
+        manifest(utc(2021, 7, 5), 50, WEEK),
+        [manifest(utc(2021, 7, day), 1, started=LATE) for day in range(5, 12)],
+    )
+    assert said([week, *days]) == {"07-05": "all: newer runs, from that of 07-05 to that of 07-11"}
+    assert said([week, *days[1:3]]) == {"07-05": "some: newer runs, from that of 07-06 to that of 07-07"}
+    assert said([week, days[0]]) == {"07-05": "some: the newer run of 07-05"}
+    shifted = manifest(utc(2021, 7, 5, 22), 1, started=LATE)
+    assert said([*CHANGED[4:6], shifted]) == {
+        "07-05": "some: the newer run of 07-05",
+        "07-06": "some: the newer run of 07-05",
+    }
+    growing = [manifest(utc(2021, 7, 1), 1, days * DAY) for days in range(1, 10)]
+    assert [one.whole for one in overlaps(growing).values()] == [True] * 8
+
+
+@pytest.mark.parametrize(
+    "changes", [{"variant": "manual"}, {"job": "another"}, {"source": "weibo"}, {"counts": NOTHING}]
+)
+def test_what_readers_do_not_find_twice_is_not_superseded(changes: dict[str, Any]) -> None:
+    """By runs by hand, of other jobs and sources, or without posts."""
+    assert said([*CHANGED[:7], msgspec.structs.replace(CHANGED[7], **changes)]) == {}
+
+
+def test_of_a_source_that_gives_each_post_to_one_run_none_is_superseded() -> None:
+    assert said([msgspec.structs.replace(one, source="rss", via="feed") for one in CHANGED]) == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 6)), max_size=12, unique=True))
+def test_it_is_told_as_looking_at_each_hour_tells_it(spans: Sequence[tuple[int, int]]) -> None:
+    """Against the plain way, which takes as long as there are pairs."""
+    start = utc(2021, 7, 1)
+    runs = [
+        manifest(start + first * DAY, 1, length * DAY, started=LATE + number * DAY)
+        for number, (first, length) in enumerate(spans)
+    ]
+    held = [set(range(first, first + length)) for first, length in spans]
+    wanted = {
+        name_of(run): held[n] <= set[int]().union(*held[n + 1 :])
+        for n, run in enumerate(runs)
+        if any(held[n] & other for other in held[n + 1 :])
+    }
+    assert {name: one.whole for name, one in overlaps(reversed(runs)).items()} == wanted
+
+
+@pytest.mark.parametrize("width", [None, 60])
+def test_overlapping_runs_are_marked_and_the_sum_says_that_posts_are_counted_twice(width: int | None) -> None:
+    """Also where the newer run is not among those that are shown."""
+    found = overlaps(CHANGED)
+    daily = job(schedule=Schedule("0 0 * * *", "UTC"))
+    lines = lines_of(daily, CHANGED)
+    text = " ".join(click.unstyle(sheet(daily, lines, "s3://b", width, found)).split())
+    assert text.count("superseded by the newer run of 2021-07-05 to 2021-07-12") == 3
+    assert text.endswith(
+        "8 runs, 78 posts 3 runs have windows that are a newer run's too: up to 18 posts may be counted twice"
+    )
+    kinds = [line["superseded"] for line in json.loads(as_json(lines, found))]
+    assert kinds == [None, None, None, None, "wholly", None, "wholly", "wholly"]
+    cut = lines_of(daily, CHANGED, last=1)
+    assert sheet(daily, cut, "s3://b", None, found).endswith(
+        "1 run has a window that is a newer run's too: up to 7 posts may be counted twice"
+    )
+    half = overlaps([CHANGED[4], manifest(utc(2021, 7, 5, 22), 1, started=LATE)])
+    said = sheet(daily, [CHANGED[4]], "s3://b", None, half)
+    assert "overlaps the newer run of 2021-07-05 22:00 to 2021-07-06 22:00" in said
+
+
+def test_no_window_is_missing_that_a_longer_one_covers() -> None:
+    """After a change from weeks to days: those of the week lie inside of it."""
+    daily = job(schedule=Schedule("0 0 * * *", "UTC"))
+    runs = [manifest(utc(2021, 7, 5), 50, WEEK), manifest(utc(2021, 7, 7)), manifest(utc(2021, 7, 13))]
+    for last in (None, 2):
+        gaps = [line for line in lines_of(daily, runs, last) if isinstance(line, Gap)]
+        assert [(gap.window.start, gap.runs) for gap in gaps] == [(utc(2021, 7, 12), 1)]
+    assert not [line for line in lines_of(daily, runs, 1) if isinstance(line, Gap)]
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of one job, with the working directory in it, and a run in its bucket."""
@@ -265,6 +368,14 @@ def test_the_command_reads_the_bucket_of_the_job(project: Path) -> None:
     assert "truncated: source repeats pages" in result.stdout
     as_tools = CliRunner().invoke(trawl, ["runs", "covid", "--format", "json"], catch_exceptions=False)
     assert json.loads(as_tools.stdout)[0]["posts"] == 12
+
+
+def test_the_command_looks_at_all_runs_for_those_that_are_superseded(project: Path) -> None:
+    week = manifest(utc(2021, 7, 1), 50, WEEK, job="covid", started=LATE)
+    write_manifest(LocalStore(project / "bucket"), f"{STATE}/covid/{week.window}", week)
+    for form, words in (("text", "superseded by"), ("json", '"superseded": "wholly"')):
+        arguments = ["runs", "covid", "--last", "1", "--format", form]
+        assert words in CliRunner().invoke(trawl, arguments, catch_exceptions=False).stdout
 
 
 def test_a_damaged_manifest_ends_with_one_and_a_sentence(project: Path) -> None:

@@ -230,20 +230,26 @@ def run(context: click.Context, job: str, start: str | None, end: str | None) ->
 def runs(job: str, last: int, as_format: str) -> None:
     """Show what the runs of JOB did, by their manifests: posts, cost, duration, what was truncated.
 
-    Windows of the schedule that no run has covered are shown between them.
+    Windows of the schedule that no run has covered are shown between them, and runs whose window newer runs
+    have too are named.
     """
     from trawl.history import as_json, lines_of, sheet
 
     found = job_named(job)
     with explained():
         from etl_callables.manifest import list_manifests
+        from etl_callables.overlapping import overlaps
         from etl_callables.run import Run
         from etl_callables.store import open_store
         from trawl.connections import connections
 
         store = open_store(found, Run(connection=connections(Path(found.root))))
-        lines = lines_of(found, list_manifests(store, found.id, rejected=True), last)
-    text = as_json(lines) if as_format == "json" else sheet(found, lines, found.bucket, terminal_columns())
+        manifests = list(list_manifests(store, found.id, rejected=True))
+        lines, overlapped = lines_of(found, manifests, last), overlaps(manifests)
+    if as_format == "json":
+        text = as_json(lines, overlapped)
+    else:
+        text = sheet(found, lines, found.bucket, terminal_columns(), overlapped)
     click.echo(text, color=colour())
 
 
