@@ -27,6 +27,7 @@ from etl_callables.errors import RetryLater, Stop
 from etl_callables.run import STATE, Run
 from etl_callables.store import Store
 from etl_callables.store_local import LocalStore
+from etl_callables.url import veiled
 from schemas.job import Job
 
 CATALOG: Final = f"{STATE}/catalog.sqlite"
@@ -114,7 +115,7 @@ def is_passing(problem: DBAPIError) -> bool:
 
 def catalog_problem(job: Job, problem: DBAPIError) -> Stop | RetryLater:
     """What a catalog's database said, with its consequence."""
-    said = " ".join(str(problem.orig).split())
+    said = _told(problem.orig)
     if is_passing(problem):
         return RetryLater(f"The catalog of {job.file} is busy ({said}).")
     return Stop(f"The catalog of {job.file} cannot be used ({said}): look at it, or at catalog_connection.")
@@ -128,18 +129,25 @@ def explained(where: str) -> Iterator[None]:
     except (CommitFailedException, CommitStateUnknownException, ValidationException):
         raise
     except (BadRequestError, ForbiddenError, OAuthError, UnauthorizedError) as problem:
-        raise Stop(f"The catalog of {where} refuses ({problem}): look at catalog_connection.") from problem
+        raise Stop(
+            f"The catalog of {where} refuses ({_told(problem)}): look at catalog_connection."
+        ) from problem
     except RESTError as problem:
-        raise RetryLater(f"The catalog of {where} could not be asked ({problem}).") from problem
+        raise RetryLater(f"The catalog of {where} could not be asked ({_told(problem)}).") from problem
     except FileNotFoundError as problem:
-        raise Stop(f"A file of the table at {where} is gone ({problem}): put it back.") from problem
+        raise Stop(f"A file of the table at {where} is gone ({_told(problem)}): put it back.") from problem
     except PermissionError as problem:
-        raise Stop(f"The table at {where} may not be read or written ({problem}).") from problem
+        raise Stop(f"The table at {where} may not be read or written ({_told(problem)}).") from problem
     except OSError as problem:
-        raise RetryLater(f"The table at {where} cannot be read or written ({problem}).") from problem
+        raise RetryLater(f"The table at {where} cannot be read or written ({_told(problem)}).") from problem
     except Exception as problem:
         if not type(problem).__module__.startswith(("botocore.", "aiobotocore.", "fsspec.")):
             raise
         from etl_callables.store_s3_errors import explain  # noqa: PLC0415 (botocore has been imported)
 
         raise explain(problem, "s3:GetObject", where) from problem
+
+
+def _told(problem: object) -> str:
+    """In its own words, on one line and without what addresses of connections may have."""
+    return veiled(" ".join(str(problem).split()))

@@ -11,6 +11,7 @@ from fsspec.exceptions import FSTimeoutError
 
 from etl_callables.errors import RetryLater, Stop, TrawlError
 from etl_callables.store import Missing
+from etl_callables.url import veiled
 
 _LATER: Final = {
     "429", "500", "502", "503", "504", "BadDigest", "IncompleteBody", "InternalError", "InvalidPart",
@@ -151,4 +152,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _line(text: object) -> str:
     """On one line, short, and without a final stop: it stands inside a sentence."""
-    return re.sub(r"\s+", " ", str(text) or type(text).__name__).strip().rstrip(".")[:300]
+    return veiled(re.sub(r"\s+", " ", str(text) or type(text).__name__)).strip().rstrip(".")[:300]

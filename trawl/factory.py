@@ -16,6 +16,7 @@ os.environ["AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY"] = "False"
 from airflow.sdk import DAG, Param, get_parsing_context
 from dagfactory.dagbuilder import DagBuilder
 
+from etl_callables.url import veiled
 from schemas.job import Job
 from schemas.problem import Problem
 from schemas.reading import essential, job_path, read_job, read_jobs
@@ -44,7 +45,7 @@ class InvalidScrapeJobs(Exception):  # noqa: N818 (Airflow shows the name: it sh
         shown, held = essential(problems)
         files = "1 job file waits" if held == 1 else f"{held:,} job files wait"
         rest = (f"{files} for defaults to be mended.",) if held else ()
-        super().__init__("\n".join(("", *map(str, shown), *rest)))
+        super().__init__("\n".join(("", *map(veiled, map(str, shown)), *rest)))
 
 
 def dags(pipelines: Path, build: Callable[[Job], DAG] | None = None) -> dict[str, DAG]:
@@ -117,7 +118,7 @@ def dag_of(job: Job) -> DAG:
 def config_of(job: Job) -> dict[str, Any]:
     """What dag-factory is told; plain values and objects, so that it renders and expands nothing."""
     return {
-        "description": job.description,
+        "description": job.description and veiled(job.description),
         "doc_md": page(job),
         "schedule": ScrapeTimetable.of(job),
         # Airflow wants one to catch up from, whatever it is: the timetable knows where the job begins.

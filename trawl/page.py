@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 from etl_callables.run import STATE
+from etl_callables.url import veiled
 from schemas.job import Job
 from schemas.schedule import describe
 
@@ -21,6 +23,8 @@ _QUOTED = json.JSONEncoder(ensure_ascii=False, default=str)
 
 def page(job: Job) -> str:
     """Markdown for Airflow's DAG documentation. A person's words are escaped, never markup.
+
+    More people read it than the file: what is secret in an address is left out (`etl_callables.url`).
 
     Ends with a newline: Airflow takes documentation that ends in `.md` for the name of a file.
     """
@@ -61,12 +65,12 @@ def effective(job: Job) -> list[str]:
 
 def escape(text: str) -> str:
     """A person's words as Markdown that shows exactly them, on one line."""
-    return " ".join(text.split()).translate(_MARKUP)
+    return " ".join(veiled(text).split()).translate(_MARKUP)
 
 
 def code(text: str) -> str:
     """A person's words as a Markdown code span fit for a table cell."""
-    flat = " ".join(text.split()).replace("|", "\\|")
+    flat = " ".join(veiled(text).split()).replace("|", "\\|")
     ticks = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
     pad = " " if "`" in flat else ""
     return f"{ticks}{pad}{flat}{pad}{ticks}"
@@ -83,7 +87,16 @@ def _plain(value: object) -> str:
     """A value as YAML on one line: bare where that is what was meant, else quoted as JSON is."""
     if isinstance(value, str) and _BARE.fullmatch(value):
         return value
-    return _QUOTED.encode(value)
+    return _QUOTED.encode(_veiled(value))
+
+
+def _veiled(value: object) -> object:
+    """A value without what addresses in it may have that is secret."""
+    if isinstance(value, str):
+        return veiled(value)
+    if isinstance(value, list | tuple):
+        return [_veiled(part) for part in value]
+    return {name: _veiled(part) for name, part in value.items()} if isinstance(value, Mapping) else value
 
 
 def _at_most(job: Job) -> str:

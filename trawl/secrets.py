@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from etl_callables.url import PRIVATE
 from schemas.inside import lines_of
 from schemas.problem import Problem
 
@@ -71,6 +72,13 @@ _FORMS: Final = (
         "an address with a password in it",
         "@",
         r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:[^\s/@]{1,200}@",
+    ),
+    _form(
+        "an address with a key or token in it",
+        "://",
+        rf"(?i:\b[a-z][a-z0-9+.-]{{1,20}}://[^\s\"'?#]{{1,500}}[?#](?:[^\s\"'#]{{0,500}}[&;])?"
+        rf"(?:{PRIVATE})=)(?P<value>[^\s\"'&;#]{{3,}})",
+        r"://[^\s\"'?#]{1,500}[?#]",
     ),
     _form(
         "a password or token",

@@ -33,6 +33,7 @@ from etl_callables.sources import Page, Request
 from etl_callables.sources.fields import items_of, moment, needed, text
 from etl_callables.sources.markup import Plain, absolute, plain
 from etl_callables.sources.words import Words, parse
+from etl_callables.url import shown, veiled
 from etl_callables.verdict import Answer
 
 PLATFORM: Final = "rss"
@@ -89,7 +90,8 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
             continue
         body = _body(feeds[number], answer, request.query)
         before, now = set(known.get("ids", ())), set(_names(body))
-        gap = f"{feeds[number]} holds nothing of what it held before: entries in between may be missing"
+        feed = shown(feeds[number])
+        gap = f"{feed} holds nothing of what it held before: entries in between may be missing"
         yield Page((body,), following, gap if before and now and not before & now else None)
     if failed:
         yield Page((), None, _missing(failed.values(), of=len(feeds)))
@@ -116,8 +118,8 @@ def _logins(feeds: Sequence[str], request: Request) -> dict[str, str]:
         own = [feed for feed, place in places.items() if place == _place(home)]
         if not own:
             raise Stop(
-                f"The login of the connection {request.connection} is for {home}, where none of the job's"
-                " feeds is: correct its host, or `options.feeds`."
+                f"The login of the connection {request.connection} is for {shown(home)}, where none of the"
+                " job's feeds is: correct its host, or `options.feeds`."
             )
     else:
         own = list(places)
@@ -159,7 +161,7 @@ def _ask(feed: str, known: Mapping[str, Any], login: str | None, request: Reques
     headers = {"Accept": "application/atom+xml, application/rss+xml, application/feed+json, */*;q=0.5"}
     if login:
         headers["Authorization"] = login
-    with Client.of(f"The feed {feed}", "", request, run, headers=headers, follow=True) as client:
+    with Client.of(f"The feed {shown(feed)}", "", request, run, headers=headers, follow=True) as client:
         asked = {name: value for name, value in conditions.items() if value}
         answer = client.get(feed, headers=asked, accept={_NOT_MODIFIED} if asked else ())
     if answer.status != _NOT_MODIFIED:
@@ -175,16 +177,16 @@ def _check(feed: str, answer: Answer) -> None:
             whole = isinstance(decode(body).get("items"), list)
         except ValueError as problem:
             raise RetryLater(
-                f"The feed {feed} sent something that is no whole JSON ({problem})."
+                f"The feed {shown(feed)} sent something that is no whole JSON ({problem})."
             ) from problem
         if whole:
             return
     elif _ROOT.search(body[:4096].replace(b"\0", b"")):
         if not _END.search(body[-4096:].replace(b"\0", b"")):
-            raise RetryLater(f"The feed {feed} broke off before its end.")
+            raise RetryLater(f"The feed {shown(feed)} broke off before its end.")
         return
     what = "a web page" if answer.is_page else answer.kind or "something"
-    raise Stop(f"The feed {feed} answered with {what} instead of a feed: correct `options.feeds`.")
+    raise Stop(f"The feed {shown(feed)} answered with {what} instead of a feed: correct `options.feeds`.")
 
 
 def _body(feed: str, answer: Answer, query: str | None) -> bytes:
@@ -217,7 +219,8 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
 
     def found(value: Any) -> Iterable[Any] | None:
         data = value["text"].encode() if "text" in value else _decoded(value["base64"])
-        context.update(feed=value["feed"], words=parse(value.get("query")))
+        # Published with the posts, for others to read than those who read the job.
+        context.update(feed=veiled(value["feed"]), words=parse(value.get("query")))
         if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             feed = decode(data)
             context.update(read=_json_entry, language=feed.get("language"), authors=feed.get("authors"))

@@ -282,6 +282,37 @@ GONE = Answer(b"gone", 404, "text/plain")
 BUSY = Answer(b"slow down", 429, "text/plain", {"Retry-After": "3600"})
 
 
+def test_what_is_secret_in_the_address_of_a_feed_is_only_in_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither in messages nor with the posts, which more people read; the rest of the address is shown."""
+    item = {"id": "own", "url": "/1", "date_published": "2026-07-01T00:00:00Z"}
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path == "/gone":
+            return Answer(json.dumps({"error": f"no {asked.raw_query}"}).encode(), 404)
+        return Answer(json.dumps({"items": [item]}).encode())
+
+    with StandIn(answer) as service, caplog.at_level("DEBUG", "trawl"):
+        base = service.url.replace("//", "//me:sesame-word@")
+        feeds = [f"{base}/{name}?page=2&token=sesame-token" for name in ("gone", "feed")]
+        asked = job_of(tmp_path, feeds)
+        who = a_run(id="a run")
+        result = load(asked, day(1), who, transform(asked, day(1), who, extract(asked, day(1), who)))
+        with pytest.raises(Stop) as caught:
+            extract(job_of(tmp_path / "other", feeds[:1]), day(1), who)
+    (row,) = read_posts(result["object"].removeprefix("file://")).to_pylist()
+    manifest = read_manifest(open_store(asked, who), prefix(asked, day(1), who))
+    told = f"The feed {service.url}/gone?page=2&token=… has nothing"
+    assert manifest is not None
+    assert told in str(manifest.truncated)
+    assert told in str(caught.value)
+    assert told in caplog.text
+    for text in (str(manifest.truncated), str(caught.value), caplog.text, str(row)):
+        assert "sesame" not in text
+    assert (row["id"], row["url"]) == (f"{service.url}/feed?page=2&token=…#own", f"{service.url}/1")
+
+
 @pytest.mark.parametrize("bad", ["feed1", "feed2", "feed3"])
 def test_a_feed_that_refuses_takes_nothing_from_the_others(tmp_path: Path, bad: str) -> None:
     site = Sites(**{bad: GONE})

@@ -238,6 +238,14 @@ def test_invalid_files_raise_all_their_problems_at_once_and_valid_ones_none(pipe
     assert list(dags(pipelines)) == ["two"]
 
 
+def test_what_is_secret_in_an_address_is_in_no_import_error(pipelines: Path) -> None:
+    (pipelines / "one.yaml").write_text(JOB + "retries: https://me:sesame@h.example/?token=sesame\n")
+    with pytest.raises(InvalidScrapeJobs) as raised:
+        raise_problems(pipelines)
+    assert "https://h.example/?token=…" in str(raised.value)
+    assert "sesame" not in str(raised.value)
+
+
 def test_bad_defaults_are_told_once_and_how_many_jobs_wait_for_them(pipelines: Path) -> None:
     (pipelines / "defaults.yaml").write_text("limit: 0\n")
     with pytest.raises(InvalidScrapeJobs) as raised:

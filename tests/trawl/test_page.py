@@ -112,3 +112,20 @@ def plain(value: object) -> object:
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_what_is_secret_in_an_address_is_not_on_the_page() -> None:
+    feed = "https://me:sesame@blog.example/feed?token=sesame&page=2"
+    options = {"feeds": [feed], "more": feed}
+    shown = page(
+        job(
+            description=f"See {feed}",
+            query=feed,
+            owner=feed,
+            tags=(feed,),
+            values={"options": options},
+            origins={"options": Origin()},
+        )
+    )
+    assert "sesame" not in shown
+    assert 'options: {"feeds": ["https://blog.example/feed?token=…&page=2"]' in shown
