@@ -126,7 +126,7 @@ class _Search:
         if self._is_limited or likely <= _FILL or oldest <= self.start:
             return self._page(body, replace(place, hits=len(times), cursor=cursor))
         upto = oldest + 1
-        parts = min(-(-likely // _FILL), _PARTS, upto - self.start)
+        parts = min(-((len(times) - likely) // _FILL), _PARTS, upto - self.start)
         return self._page(body, _Place(upto, parts, 0, upto))
 
     def part(self, place: _Place) -> Iterator[Page]:
