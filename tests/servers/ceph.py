@@ -98,8 +98,10 @@ class Cluster:
         """Start a part that does not run, from any thread; the gateway answers when this returns."""
         with (self.folder / f"{name}.out").open("ab") as out:
             command = ["setpriv", "--pdeathsig=KILL", "--", *self.commands[name]]
-            start = partial(subprocess.Popen, command, cwd=self.folder, stdout=out, stderr=out)
-            self.parts[name] = self.starter.submit(start).result()
+            started = self.starter.submit(
+                lambda: subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out)
+            )
+            self.parts[name] = started.result()
         if name in {"radosgw", "encrypting"}:
             self.wait(self.encrypting if name == "encrypting" else self.admin.endpoint)
 
