@@ -19,6 +19,7 @@ from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.listing import Folder, folder_at, list_bucket, list_folders
 from etl_callables.manifest import Damaged, Manifest, is_there, read_manifest
+from etl_callables.overlapping import Overlap, name_of, overlaps
 from etl_callables.run import ABANDONED, REJECTED, STATE, Run, object_key
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import read_staged
@@ -37,11 +38,15 @@ Kind = Literal[
     "abandoned",
     "rejected",
     "unread",
+    "superseded",
     "unfinished",
 ]
 """What can be wrong. `no-manifest` objects are what their job writes for a window that has no manifest any
 more. `orphaned` files were left by runs that are over, `abandoned` are runs that never came to their end;
-`unfinished` is younger than a day and as it should be: a run that goes on, or can."""
+`unfinished` is younger than a day and as it should be: a run that goes on, or can.
+`superseded` is as its manifest says, yet newer runs have its window too, or a part of it."""
+
+_NOT_WRONG: Final = frozenset({"superseded", "unfinished"})
 
 _AT_ONCE: Final = 4 << 20
 """Bytes of an object up to which one request is quicker than asking for its size first."""
@@ -71,7 +76,7 @@ class Finding:
 
     @property
     def wrong(self) -> bool:
-        return self.kind != "unfinished"
+        return self.kind not in _NOT_WRONG
 
     def __str__(self) -> str:
         return f"{self.url}: {self.message} [{self.kind}]"
@@ -129,6 +134,8 @@ def verify(
     strangers = [key for key in strangers if not _is_tables(key, tables)]
     findings = [finding for found in looks for finding in found.findings]
     findings = _with_strangers(findings, list(_extra(bucket, strangers, folders, known)))
+    there = [folder for folder, found in zip(folders.values(), looks, strict=True) if found.size is not None]
+    findings += _superseded(store, [(folder, manifests[folder.path]) for folder in there])
     return Report(
         manifests=sum(isinstance(manifest, Manifest) for manifest in manifests.values()),
         objects=sum(found.size is not None for found in looks),
@@ -284,6 +291,28 @@ def _earlier(bucket: _Bucket, folder: Folder, manifest: Manifest) -> list[Findin
             said = f"{message}, and could not be looked at: {problem}"
             found.append(_finding(folder, "unread", url, said, [thing.key]))
     return found
+
+
+def _superseded(store: Store, there: Iterable[tuple[Folder, _Read]]) -> Iterator[Finding]:
+    """Objects of older runs whose window newer ones have too; `there` are windows whose object was read."""
+    known = [(folder, one) for folder, one in there if isinstance(one, Manifest) and one.expired is None]
+    found = overlaps(manifest for _, manifest in known)
+    for folder, manifest in known:
+        if overlap := found.get(name_of(manifest)):
+            key = manifest.object.key
+            yield _finding(folder, "superseded", store.url(key), _twice(folder, manifest, overlap), [key])
+
+
+def _twice(folder: Folder, manifest: Manifest, overlap: Overlap) -> str:
+    """What is there of a window twice, and what to do about it."""
+    newer, own = overlap.newer(), manifest.window
+    if not overlap.whole:
+        return f"overlaps {newer}: its own window is {own}, and readers find posts of both twice"
+    verb = "covers" if overlap.first == overlap.last else "cover"
+    said = f"is superseded by {newer}, which {verb} its window {own}, so that readers find posts twice"
+    if manifest.table is not None:
+        return said
+    return f"{said}: delete it and {folder.path}/, unless it has posts that the newer has not"
 
 
 def _digest(store: Store, key: str, known: int | None) -> tuple[int, str]:

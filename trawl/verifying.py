@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -202,11 +203,12 @@ def summary(found: Sequence[Verified]) -> str:
     read = f"{objects} of {size:,} bytes in {_counted(len(found), 'bucket')} read"
     wrong = sum(one.report.wrong for one in found)
     repaired = wrong - sum(one.wrong for one in found)
-    notes = sum(len(one.report.findings) for one in found) - wrong
+    kinds = Counter(finding.kind for one in found for finding in one.report.findings)
     parts = [
         _counted(wrong, "thing") + " wrong" if wrong else "nothing wrong",
         f"{repaired:,} of them repaired" if repaired else "",
-        f"{_counted(notes, 'run')} unfinished" if notes else "",
+        f"{_counted(kinds['unfinished'], 'run')} unfinished" if kinds["unfinished"] else "",
+        f"{_counted(kinds['superseded'], 'run')} superseded" if kinds["superseded"] else "",
     ]
     return f"{read}: {', '.join(part for part in parts if part)}"
 
