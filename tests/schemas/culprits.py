@@ -101,7 +101,10 @@ def judge(said_of: dict[str, list[str]]) -> Verdict:
             is_at = Counter(places.get(name, []))
             should_be_at = Counter(place_of(one, file.read_bytes()) for one in table.pop(name, []))
             count += max(is_at.total(), should_be_at.total())
-            off += [f"{name}:{line}:{column} is not on a culprit" for line, column in is_at - should_be_at]
+            off += [
+                f"{name}:{line}:{column} is not on a culprit that tests/jobs/culprits.txt names"
+                for line, column in is_at - should_be_at
+            ]
             off += [
                 f"{name}:{line}:{column} is a culprit and not shown" for line, column in should_be_at - is_at
             ]

@@ -56,7 +56,7 @@ def test_a_place_beside_its_culprit_is_off(file: str, other: str) -> None:
 def test_a_culprit_nobody_has_named_is_off() -> None:
     table = said()
     del table["unknown_key.yaml"]
-    assert judge(table).off == ["unknown_key.yaml:2:1 is not on a culprit"]
+    assert judge(table).off == ["unknown_key.yaml:2:1 is not on a culprit that tests/jobs/culprits.txt names"]
     assert judge(said() | {"gone.yaml": ["(the file)"]}).off == [
         "gone.yaml is in the table and not in the corpus"
     ]

@@ -20,6 +20,7 @@ from schemas.key import COMPRESSIONS, FORMATS, RESERVED, TABLE
 from schemas.reading import read_jobs
 from schemas.shape import Misfit, compile_schema, schema
 
+ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = schema()["properties"]
 READ_OUT = {"id", "file", "folder", "root", "digest", "text", "compression", "values", "origins"}
 """What a Job has beyond what a person says in a file."""
@@ -54,7 +55,14 @@ def test_the_fields_of_a_post_are_those_of_the_schema() -> None:
 
 
 def test_the_sources_and_providers_are_those_of_the_schema() -> None:
-    assert set(PROPERTIES["source"]["enum"]) == set(SOURCES)
+    assert set(PROPERTIES["source"]["enum"]) == set(SOURCES), "`enum` of `source` in the schema"
+    branched = {
+        rule["if"]["properties"]["source"].get("const")
+        for rule in schema()["allOf"]
+        if set(rule["if"]["properties"]) == {"source"}
+    }
+    wanting = set(SOURCES) - branched
+    assert not wanting, f"`allOf` in schemas/scrape_job.schema.json wants a branch for each of {wanting}"
     for rule in schema()["allOf"]:
         if set(rule["if"]["properties"]) != {"source"}:
             continue
@@ -62,6 +70,24 @@ def test_the_sources_and_providers_are_those_of_the_schema() -> None:
         via = rule["then"]["properties"]["via"]
         assert via["enum"] == list(SOURCES[source])
         assert via["default"] == builtin_values(source)["via"] == next(iter(SOURCES[source]))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_schema_and_the_pages_name_every_source(source: str) -> None:
+    """An archive is no service: docs/sources.md and docs/first-job.md are about those."""
+    said = PROPERTIES["source"]["description"]
+    assert re.search(rf"[:,] {source} ", said), "`description` of `source` in the schema wants a few words"
+    for via in SOURCES[source]:
+        wanted = {"README.md": f"| `{source}` | `{via}` |"}
+        if source != "archive":
+            wanted["ARCHITECTURE.md"] = f"| `{source}` via `{via}` |"
+            wanted["docs/first-job.md"] = f"| `{source}` |"
+            wanted["docs/sources.md"] = f"## {source} via {via}"
+        if (source, via) == ("twitter", "snscrape"):  # which X refuses
+            del wanted["docs/sources.md"]
+        for page, text in wanted.items():
+            lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+            assert any(line.startswith(text) for line in lines), f"{page} wants a line that begins {text}"
 
 
 def test_formats_and_reserved_names_are_those_of_who_writes() -> None:
@@ -85,8 +111,7 @@ def test_the_presets_of_columns() -> None:
 
 
 def test_the_editor_finds_the_schema_from_every_job_file() -> None:
-    root = Path(__file__).resolve().parents[2]
-    files = [*(root / "pipelines").rglob("*.yaml")]
+    files = [*(ROOT / "pipelines").rglob("*.yaml")]
     assert files
     for file in files:
         first = file.read_text(encoding="utf-8").splitlines()[0]
@@ -94,7 +119,7 @@ def test_the_editor_finds_the_schema_from_every_job_file() -> None:
         assert first.startswith(prefix), file
         assert (
             file.parent / first.removeprefix(prefix)
-        ).resolve() == root / "schemas" / "scrape_job.schema.json"
+        ).resolve() == ROOT / "schemas" / "scrape_job.schema.json"
 
 
 def test_every_example_and_default_in_the_schema_fits_the_schema() -> None:

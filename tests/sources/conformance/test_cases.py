@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from etl_callables.sources import ONE_AT_A_TIME, SOURCES, source_for
 from scripts.conformance import MARKS
 from tests.sources.conformance import table
-from tests.sources.conformance.cases import MODULES
+from tests.sources.conformance.cases import MODULES, missing
 
 
 def test_every_source_has_a_case() -> None:
-    assert set(MODULES) == {(source, via) for source, providers in SOURCES.items() for via in providers}
+    assert missing() == []
 
 
 def report(*about: str) -> SimpleNamespace:
@@ -50,5 +50,6 @@ def test_the_table_in_the_documentation_has_every_source_and_no_broken_promise()
     begin, end = MARKS
     lines = [line for line in page.partition(begin)[2].partition(end)[0].splitlines() if line]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells[0] == ["promise", *sorted(f"{source} ({via})" for source, via in MODULES)]
+    columns = ["promise", *sorted(f"{source} ({via})" for source, via in MODULES)]
+    assert cells[0] == columns, "ARCHITECTURE.md wants another table: run `make conformance`"
     assert {word for row in cells[2:] for word in row[1:]} == {"yes", "n/a"}

@@ -422,7 +422,7 @@ def test_each_recorded_page_gives_the_rows_beside_it(case: Case) -> None:
     """`REGENERATE=1 pytest tests/sources/conformance` writes them anew; look at every one that changes."""
     folder = next((found for name in (str(case), case.source) if (found := PAGES / name).is_dir()), PAGES)
     pages = sorted(folder.glob("*.json"))
-    assert pages, f"{folder} has no pages"
+    assert pages, f"{case} wants recorded pages in tests/sources/pages/{str(case).replace(' ', '-')}"
     for page in pages:
         found = source_for(case.source, case.via).posts(one_line(page.read_bytes()), DAY.end)
         rows = [
