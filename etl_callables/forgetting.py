@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -87,19 +88,31 @@ def key(job_id: str) -> str:
 
 def recall(store: Store, job: Job) -> Forgotten | None:
     """What a job was told to forget, None where that is nothing; Stop when it is damaged."""
+    return _recalled(store, job.id)
+
+
+def is_pending(store: Store, job_id: str, folder: str) -> bool:
+    """Whether what a job was told to forget may be in a window still, for whoever did it was stopped."""
+    with suppress(Stop):
+        found = _recalled(store, job_id)
+        return found is not None and folder in found.pending
+    return False
+
+
+def _recalled(store: Store, job_id: str) -> Forgotten | None:
     try:
-        data = store.read(key(job.id))
+        data = store.read(key(job_id))
     except Missing:
         return None
     try:
         found = msgspec.json.decode(data, type=Forgotten)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise Stop(
-            f"{store.url(key(job.id))} is damaged ({problem}): put an earlier version of it back, or forget"
+            f"{store.url(key(job_id))} is damaged ({problem}): put an earlier version of it back, or forget"
             " everybody again after removing it."
         ) from problem
     if found.version != VERSION:
-        raise Stop(f"{store.url(key(job.id))} was written by another version of Trawl.")
+        raise Stop(f"{store.url(key(job_id))} was written by another version of Trawl.")
     return found
 
 

@@ -238,7 +238,12 @@ def _manifest(
             tag=tag,
             columns=staged.columns,
         ),
-        raw=Raw(done=staged.raw, pages=len(done.pages), expired=finished if job.keep_raw is False else None),
+        raw=Raw(
+            done=staged.raw,
+            pages=len(done.pages),
+            expired=finished if job.keep_raw is False else None,
+            sha256=staged.raw_sha256,
+        ),
         replaced=replaced,
         started=done.started,
         finished=finished,

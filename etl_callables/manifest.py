@@ -84,12 +84,15 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """Where the raw pages are: the key of their `done.json`, and how many.
 
-    `expired` is from when on they are not kept any more, None while they are; the `done.json` stays.
+    `expired` is from when on they are not kept any more, None while they are; the `done.json` stays. `sha256`
+    is of the pages that the object was made of (`raw.digest_of_pages`), None where it was not made of
+    pages, or an earlier Trawl did not say.
     """
 
     done: str
     pages: int
     expired: datetime | None = None
+    sha256: str | None = None
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,12 +229,16 @@ def may_be_there(store: Store, thing: Object) -> bool:
         return True
 
 
+_LATER: Final = {"Raw": {"sha256"}}
+"""What manifests that were written before it was there do without."""
+
+
 def json_schema() -> dict[str, Any]:
-    """What `schemas/manifest.schema.json` holds: closed objects, in which everything is always there."""
+    """What `schemas/manifest.schema.json` holds: closed objects that always have all but what is `_LATER`."""
     schema = msgspec.json.schema(Manifest)
     for name, part in schema["$defs"].items():
         part["additionalProperties"] = False
-        part["required"] = sorted(part["properties"])
+        part["required"] = sorted(set(part["properties"]) - _LATER.get(name, set()))
         part["properties"] = dict(sorted(part["properties"].items()))
         part["title"] = name
     whole = schema["$defs"].pop("Manifest")

@@ -15,9 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import msgspec
 import zstandard
@@ -186,9 +186,25 @@ def read_pages(store: Store, keys: Iterable[str]) -> Iterator[RawPage]:
         yield read_page(store, key)
 
 
-def stream_page(store: Store, key: str) -> tuple[Envelope, Iterator[list[bytes]]]:
-    """A page's envelope, and its bodies some thousands at a time, for pages too large to hold."""
-    pieces = _lines(store, key)
+def digest_of_pages(digests: Mapping[str, str]) -> str:
+    """One SHA-256 for pages as they are stored, by the SHA-256 of each in the order of `done.json`.
+
+    It is of a line a page, as `sha256sum` prints them in the folder `raw` of their window: the page's SHA-256
+    in hexadecimal digits, two spaces, `<attempt>/<file>`, a line break. Where the window's folder is does not
+    matter.
+    """
+    lines = (f"{digest}  {'/'.join(key.split('/')[-2:])}\n" for key, digest in digests.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def stream_page(
+    store: Store, key: str, stored: Callable[[bytes], object] = lambda _piece: None
+) -> tuple[Envelope, Iterator[list[bytes]]]:
+    """A page's envelope, and its bodies some thousands at a time, for pages too large to hold.
+
+    `stored` is given the page's bytes as they are stored, all of them once the last body is taken.
+    """
+    pieces = _lines(store, key, stored)
     first = next(pieces, [])
     try:
         envelope = msgspec.json.decode(first[0] if first else b"", type=Envelope)
@@ -210,10 +226,12 @@ def stream_page(store: Store, key: str) -> tuple[Envelope, Iterator[list[bytes]]
     return envelope, bodies()
 
 
-def _lines(store: Store, key: str) -> Iterator[list[bytes]]:
+def _lines(store: Store, key: str, stored: Callable[[bytes], object]) -> Iterator[list[bytes]]:
     """The lines of a compressed object, some thousands at a time."""
     with store.open(key) as compressed:
-        reader = zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True)
+        reader = zstandard.ZstdDecompressor().stream_reader(
+            cast("BinaryIO", _Watched(compressed, stored)), read_across_frames=True
+        )
         rest = b""
         lines: list[bytes] = []
         while data := _read(reader, store, key):
@@ -226,6 +244,19 @@ def _lines(store: Store, key: str) -> Iterator[list[bytes]]:
             raise _damaged(store, key, "it ends in mid line")
         if lines:
             yield lines
+
+
+class _Watched:
+    """A stream whose bytes somebody else is given as well."""
+
+    def __init__(self, stream: BinaryIO, seen: Callable[[bytes], object]) -> None:
+        self._stream = stream
+        self._seen = seen
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._seen(data)
+        return data
 
 
 def _read(reader: BinaryIO, store: Store, key: str) -> bytes:
@@ -330,6 +361,7 @@ __all__ = [
     "attempt_name",
     "attempt_of",
     "attempts",
+    "digest_of_pages",
     "fingerprint",
     "new_attempt",
     "page_key",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 
 from etl_callables import raw
 from etl_callables.errors import RetryLater, Stop
@@ -13,8 +14,8 @@ from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.publishing import shown_by_tables
 from etl_callables.run import Run, object_key
 from etl_callables.store import Store
-from etl_callables.transformation import read_staged, transform
-from etl_callables.verification import Finding, again, check_window, digest_of
+from etl_callables.transformation import Staged, read_staged, transform
+from etl_callables.verification import Finding, again, check_window, digest_of, not_as_read
 from schemas.job import Job, Per
 from schemas.key import TABLE
 from schemas.window import Window
@@ -38,8 +39,9 @@ def restore(
 ) -> list[Repair]:
     """Make missing and changed objects and lost manifests again from raw pages, and remove orphaned files.
 
-    Each window is verified again before it counts as repaired. Objects that no manifest names are
-    nobody's to delete here. `run` has the connections; each object is made as by its own run.
+    Nothing is published of raw pages that are not those that a run read, as far as its manifest tells. Each
+    window is verified again before it counts as repaired. Objects that no manifest names are nobody's to
+    delete here. `run` has the connections; each object is made as by its own run.
     """
     repairs = []
     for finding in findings:
@@ -56,6 +58,7 @@ def restore(
 
 _ADVICE = {
     "extra": "it is not touched, for somebody may need it: move it away, or delete it where nobody does",
+    "changed-raw": "nothing is made of other pages than its run read",
     "no-raw": "only fetching it again brings them back: clear the extract task of that run",
     "damaged": "delete this file, and no other of that window, and {again}",
     "abandoned": "clear the run in Airflow or {again}, or delete these files where nobody wants it",
@@ -95,12 +98,31 @@ def _restored(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run)
     if object_key(asked, window, own) != there:
         rest = "" if finding.kind == "missing" else ", and delete this object"
         raise Stop(f"{job.file} gives it another key today: run that window again{rest}")
-    load(asked, window, own, transform(asked, window, own, {"raw": manifest.raw.done}), anew=True)
+    made = transform(asked, window, own, {"raw": manifest.raw.done})
+    staged = read_staged(store, made["staged"])
+    if manifest.raw.sha256 not in {None, staged.raw_sha256}:
+        store.delete([staged.key, made["staged"]])
+        raise Stop(not_as_read(store, finding))
+    load(asked, window, own, made, anew=True)
     pages = f"{manifest.raw.pages:,} raw page{'' if manifest.raw.pages == 1 else 's'}"
-    again = read_manifest(store, finding.folder)
-    if again is not None and again.object.sha256 == manifest.object.sha256:
+    if staged.sha256 == manifest.object.sha256:
         return f"made again from {pages}, byte for byte"
-    return f"made again from {pages}, with other bytes, for {job.file} or Trawl has changed since"
+    return f"made again from {pages}, with other bytes, {_why(job, manifest, staged)}"
+
+
+def _why(job: Job, before: Manifest, staged: Staged) -> str:
+    """Why an object that is made again has other bytes, as far as its manifest tells."""
+    changed = [job.file] if job.digest != before.job_digest else []
+    if (today := version("trawl")) != before.trawl:
+        changed.append(f"Trawl ({before.trawl} then, {today} today)")
+    if before.privacy and staged.privacy and before.privacy.key != staged.privacy.key:
+        changed.append("the key of its pseudonyms")
+    said = f"for {' and '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed since"
+    if not changed:
+        said = f"though neither {job.file} nor Trawl has changed since"
+    if before.raw.sha256 is None:
+        return f"{said}; its manifest did not say which raw pages its run read, and these may be others"
+    return said if changed else f"{said}, nor have its raw pages: a library that Trawl uses may have"
 
 
 def _manifest_again(store: Store, finding: Finding, jobs: Mapping[str, Job], run: Run) -> str | None:

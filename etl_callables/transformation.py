@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,7 +56,8 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     `fetched` items were in the pages: `kept`, `duplicate`, `outside_window`, `over_limit` and those
     `skipped` by reason add up to it. `mended` posts had text that is no Unicode, now U+FFFD.
     `first_post` and `last_post` are creation times of what was kept. `privacy` is what was done to it,
-    `measured` what the job's bounds are about. `tag` is the store's mark of this very file.
+    `measured` what the job's bounds are about. `tag` is the store's mark of this very file. `raw_sha256`
+    is of the pages that were read (`raw.digest_of_pages`), None where it was not made of pages.
     """
 
     key: str
@@ -79,6 +81,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Applied | None = None
     measured: Measured | None = None
     tag: str | None = None
+    raw_sha256: str | None = None
 
 
 _MANY: Final = 100_000
@@ -108,6 +111,7 @@ def transform(
     schema = file_schema(job, store, run)
     hidden = privacy(job, run)
     span = _Span()
+    digests: dict[str, str] = {}
     with (
         _explained(),
         scratch() as local,
@@ -115,7 +119,7 @@ def transform(
     ):
         table = _Table(source_for(done.source, done.via), _selection(job, window, done), fields, runs)
         with _no_garbage():
-            table.take(ahead(_pieces(store, done.pages)))
+            table.take(ahead(_pieces(store, done.pages, digests)))
         rows = (
             pa.RecordBatch.from_arrays(
                 _columns(_written(batch, picked, hidden), schema, window, batch.num_rows), schema=schema
@@ -148,6 +152,7 @@ def transform(
         started=started,
         finished=run.now(),
         tag=store.tag(key),
+        raw_sha256=raw.digest_of_pages(digests),
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
@@ -213,12 +218,19 @@ def _name(job: Job, window: Window, run: Run) -> str:
     return key.rpartition("/")[2] if run.variant else file_name(job, key)
 
 
-def _pieces(store: Store, keys: Iterable[str]) -> Iterator[tuple[datetime, list[bytes]]]:
-    """When each page was fetched, and some of its bodies, until all pages are read."""
+def _pieces(
+    store: Store, keys: Iterable[str], digests: dict[str, str]
+) -> Iterator[tuple[datetime, list[bytes]]]:
+    """When each page was fetched, and some of its bodies, until all pages are read.
+
+    `digests` are given the SHA-256 of each page as it is stored, by its key.
+    """
     for key in keys:
-        envelope, pieces = raw.stream_page(store, key)
+        digest = hashlib.sha256()
+        envelope, pieces = raw.stream_page(store, key, digest.update)
         for bodies in pieces:
             yield envelope.fetched_at, bodies
+        digests[key] = digest.hexdigest()
 
 
 class _Table:

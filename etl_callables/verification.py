@@ -1,7 +1,7 @@
 """Verification: whether a bucket holds what its manifests say, every byte of it, and nothing besides.
 
-Reads each manifest and each object that one names, and only lists the rest. Runs may go on meanwhile:
-what looks wrong is looked at again before it is told.
+Reads each manifest and each object that one names, and where asked for the raw pages too; the rest is only
+listed. Runs may go on meanwhile: what looks wrong is looked at again before it is told.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final, Literal
 from etl_callables import raw
 from etl_callables.ahead import in_order
 from etl_callables.errors import RetryLater, Stop
+from etl_callables.forgetting import is_pending
 from etl_callables.listing import Folder, folder_at, list_bucket, list_folders
 from etl_callables.manifest import Damaged, Manifest, is_there, read_manifest
 from etl_callables.overlapping import Overlap, name_of, overlaps
@@ -34,6 +35,7 @@ Kind = Literal[
     "no-manifest",
     "orphaned",
     "no-raw",
+    "changed-raw",
     "damaged",
     "abandoned",
     "rejected",
@@ -42,9 +44,11 @@ Kind = Literal[
     "unfinished",
 ]
 """What can be wrong. `no-manifest` objects are what their job writes for a window that has no manifest any
-more. `orphaned` files were left by runs that are over, `abandoned` are runs that never came to their end;
-`unfinished` is younger than a day and as it should be: a run that goes on, or can.
-`superseded` is as its manifest says, yet newer runs have its window too, or a part of it."""
+more. `no-raw` objects could not be made again, for raw pages are gone; nor could `changed-raw` ones, whose
+raw pages are not those that the run read, which is found only where these are read. `orphaned` files were
+left by runs that are over, `abandoned` are runs that never came to their end; `unfinished` is younger than a
+day and as it should be: a run that goes on, or can. `superseded` is as its manifest says, yet newer runs have
+its window too, or a part of it."""
 
 _NOT_WRONG: Final = frozenset({"superseded", "unfinished"})
 
@@ -84,12 +88,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was read: manifests, objects and their bytes; and what was found, by address."""
+    """What was read: manifests, objects and their bytes; and what was found, by address.
+
+    `pages` are the raw pages that were read, None where nobody asked for that; in `untold` windows they could
+    not be compared, for the manifest does not say what they were.
+    """
 
     manifests: int
     objects: int
     size: int
     findings: tuple[Finding, ...]
+    pages: int | None = None
+    untold: int = 0
 
     @property
     def wrong(self) -> int:
@@ -105,18 +115,20 @@ def verify(
     known: Mapping[str, Job] | None = None,
     threads: int = THREADS,
     shown: Callable[[Manifest], str | None] = lambda _manifest: None,
+    with_raw: bool = False,
 ) -> Report:
     """Compare a bucket with its manifests: all of it, or only what `jobs` (by id) write.
 
     `progress` is told how many windows of how many are done; `known` are the jobs that tell whose an object
-    without a manifest is, else `jobs`; `shown` says what a table does not show as a manifest has it. What is
-    wrong with one object is a finding; Stop is raised for what keeps any from being read.
+    without a manifest is, else `jobs`; `shown` says what a table does not show as a manifest has it;
+    `with_raw` has raw pages read as well. What is wrong with one object is a finding; Stop is raised for what
+    keeps any from being read.
     """
     objects, folders = list_bucket(store, jobs)
     manifests = dict(zip(folders, in_order(_reading(store), folders.values(), threads), strict=True))
     owners = _owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest))
 
-    bucket = _Bucket(store, now, owners, objects, shown)
+    bucket = _Bucket(store, now, owners, objects, shown, with_raw)
 
     def look(folder: Folder) -> _Look:
         return _settled(bucket, folder, manifests[folder.path])
@@ -141,6 +153,8 @@ def verify(
         objects=sum(found.size is not None for found in looks),
         size=sum(found.size or 0 for found in looks),
         findings=tuple(sorted(findings, key=lambda finding: (finding.url, finding.kind))),
+        pages=sum(found.pages for found in looks) if with_raw else None,
+        untold=sum(found.untold for found in looks),
     )
 
 
@@ -201,15 +215,21 @@ class _Bucket:
     owners: Mapping[str, Manifest]
     sizes: Mapping[str, int]
     shown: Callable[[Manifest], str | None]
+    with_raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found in a window; `size` in bytes of the object read, None where none was."""
+    """What was found in a window; `size` in bytes of the object read, None where none was.
+
+    `pages` are the raw pages that were read; `untold` where they were not, for nothing says what they were.
+    """
 
     findings: tuple[Finding, ...]
     named: frozenset[str] = frozenset()
     size: int | None = None
+    pages: int = 0
+    untold: bool = False
 
 
 def _settled(bucket: _Bucket, folder: Folder, manifest: _Read) -> _Look:
@@ -237,17 +257,23 @@ def _window(bucket: _Bucket, folder: Folder, manifest: _Read) -> _Look:
     findings = _rejected(bucket, folder)
     earlier: list[Finding] = []
     size: int | None = None
+    pages, untold = 0, False
     try:
         if bucket.owners.get(key) == manifest:
             wrong, size = _object(bucket, folder, manifest)
             findings += wrong
-        findings += _raw(bucket, folder, manifest)
+        lost, there = _raw(bucket, folder, manifest)
+        findings += lost
+        if bucket.with_raw and there:
+            untold = manifest.raw.sha256 is None
+            findings += [] if untold else _pages(bucket.store, folder, manifest, there)
+            pages = 0 if untold else len(there)
         earlier = _earlier(bucket, folder, manifest)
         findings += earlier
     except RetryLater as problem:
         findings.append(_unread(bucket.store, folder, key, problem))
     named = {key, *(one for finding in earlier for one in finding.keys)}
-    return _Look(tuple(findings), frozenset(named), size)
+    return _Look(tuple(findings), frozenset(named), size, pages, untold)
 
 
 def _object(bucket: _Bucket, folder: Folder, manifest: Manifest) -> tuple[list[Finding], int | None]:
@@ -334,27 +360,40 @@ def digest_of(store: Store, key: str) -> str:
     return _digest(store, key, None)[1]
 
 
-def _raw(bucket: _Bucket, folder: Folder, manifest: Manifest) -> Iterator[Finding]:
-    """Whether the object could be made again, and what lies beside its pages that no one needs."""
+def _raw(bucket: _Bucket, folder: Folder, manifest: Manifest) -> tuple[list[Finding], tuple[str, ...]]:
+    """Whether the object could be made again, and what lies beside its pages that no one needs.
+
+    And the pages, where all are there that should be.
+    """
     store, listed = bucket.store, manifest.raw.done
     url = store.url(manifest.object.key)
     try:
         pages = raw.read_done(store, listed).pages
     except Missing:
         message = "could not be made again: the list of its raw pages is gone"
-        yield _finding(folder, "no-raw", url, message, [listed])
-        return
+        return [_finding(folder, "no-raw", url, message, [listed])], ()
     except Stop as problem:
-        yield _damaged(store, folder, listed, problem)
-        return
+        return [_damaged(store, folder, listed, problem)], ()
     if manifest.raw.expired is not None or manifest.expired is not None:
-        yield from _left(bucket, folder, {listed})
-        return
+        return list(_left(bucket, folder, {listed})), ()
+    left = list(_left(bucket, folder, {listed, *pages}))
     gone = [page for page in pages if page not in folder.files]
-    if gone:
-        message = f"could not be made again: {len(gone):,} of its {len(pages):,} raw pages are gone"
-        yield _finding(folder, "no-raw", url, message, gone)
-    yield from _left(bucket, folder, {listed, *pages})
+    if not gone:
+        return left, pages
+    message = f"could not be made again: {len(gone):,} of its {len(pages):,} raw pages are gone"
+    return [_finding(folder, "no-raw", url, message, gone), *left], ()
+
+
+def _pages(store: Store, folder: Folder, manifest: Manifest, pages: Sequence[str]) -> list[Finding]:
+    """Read raw pages, and say whether they are those that the object was made of."""
+    try:
+        digests = {page: _digest(store, page, folder.files[page])[1] for page in pages}
+    except Missing:  # deleted since it was listed, which the next look will see
+        digests = {}
+    if raw.digest_of_pages(digests) == manifest.raw.sha256:
+        return []
+    message = f"could not be made again, for {not_as_read(store, folder)}"
+    return [_finding(folder, "changed-raw", store.url(manifest.object.key), message, pages)]
 
 
 def _left(bucket: _Bucket, folder: Folder, needed: Collection[str]) -> Iterator[Finding]:
@@ -454,6 +493,15 @@ def _whose(key: str, owner: Folder | None, bare: Iterable[Folder], known: Mappin
         return "no manifest names this object"
     windows = strange[0].path.partition("/")[2] if len(strange) == 1 else f"one of {len(strange):,} windows"
     return f"no manifest names this object; it may be of {windows}, whose manifest is gone"
+
+
+def not_as_read(store: Store, of: Folder | Finding) -> str:
+    """What is so of a window whose raw pages are not those that its manifest tells of, and what to do."""
+    path = of.path if isinstance(of, Folder) else of.folder
+    todo = f"put them back as they were, from a copy or an earlier version of theirs, or {again(of)}"
+    if is_pending(store, of.job, path):
+        todo = "`trawl forget` was stopped in it: do that again"
+    return f"the raw pages of {path.partition('/')[2]} are not those that its run read: {todo}"
 
 
 def again(of: Folder | Finding) -> str:

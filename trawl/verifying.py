@@ -106,7 +106,9 @@ def _whole(name: str, here: Path, connection: str | None, every: Iterable[Job]) 
     return Target(name, str(here), connection, mine, None)
 
 
-def verified(target: Target, run: Run, progress: Progress, *, repair: bool) -> Verified:
+def verified(
+    target: Target, run: Run, progress: Progress, *, repair: bool, with_raw: bool = False
+) -> Verified:
     """Verify a target and, where asked for, repair it. Raises RetryLater, Stop and NothingToVerify."""
     store = store_at(target.bucket, root=target.root, connection=target.connection, run=run)
 
@@ -114,7 +116,7 @@ def verified(target: Target, run: Run, progress: Progress, *, repair: bool) -> V
         progress("windows read", done, whole)
 
     shown = shown_by_tables(target.jobs, store, run)
-    report = verify(store, run.now(), target.only, reading, known=target.jobs, shown=shown)
+    report = verify(store, run.now(), target.only, reading, known=target.jobs, shown=shown, with_raw=with_raw)
     if target.only is None and not report.manifests:
         raise NothingToVerify(f"there is no manifest in {target.bucket}: is it a bucket that jobs write to?")
     if not repair or not report.wrong:
@@ -129,7 +131,7 @@ def verified(target: Target, run: Run, progress: Progress, *, repair: bool) -> V
 
 
 def verify_named(
-    names: Sequence[str], connection: str | None, as_format: str, *, repair: bool
+    names: Sequence[str], connection: str | None, as_format: str, *, repair: bool, with_raw: bool
 ) -> tuple[str, str, bool]:
     """What `trawl verify` prints, on standard output and on standard error, and whether anything is wrong."""
     root = project()
@@ -144,7 +146,7 @@ def verify_named(
             # A bucket that cannot be read keeps no other from it.
             for target in wanted:
                 try:
-                    found.append(verified(target, run, progress, repair=repair))
+                    found.append(verified(target, run, progress, repair=repair, with_raw=with_raw))
                 except (RetryLater, Stop) as problem:
                     files = sorted(job.file for job in target.jobs.values())
                     problems.append(f"{some(files)}: {problem}" if files else str(problem))
@@ -200,15 +202,21 @@ def summary(found: Sequence[Verified]) -> str:
     """How much was read, and how much of it is wrong."""
     objects = _counted(sum(one.report.objects for one in found), "object")
     size = sum(one.report.size for one in found)
-    read = f"{objects} of {size:,} bytes in {_counted(len(found), 'bucket')} read"
+    pages = [one.report.pages for one in found if one.report.pages is not None]
+    raw = f" and {_counted(sum(pages), 'raw page')}" if pages else ""
+    read = f"{objects} of {size:,} bytes{raw} in {_counted(len(found), 'bucket')} read"
     wrong = sum(one.report.wrong for one in found)
     repaired = wrong - sum(one.wrong for one in found)
     kinds = Counter(finding.kind for one in found for finding in one.report.findings)
+    untold = sum(one.report.untold for one in found)
     parts = [
         _counted(wrong, "thing") + " wrong" if wrong else "nothing wrong",
         f"{repaired:,} of them repaired" if repaired else "",
         f"{_counted(kinds['unfinished'], 'run')} unfinished" if kinds["unfinished"] else "",
         f"{_counted(kinds['superseded'], 'run')} superseded" if kinds["superseded"] else "",
+        f"raw pages of {_counted(untold, 'window')} not compared, for no manifest says which they were"
+        if untold
+        else "",
     ]
     return f"{read}: {', '.join(part for part in parts if part)}"
 
@@ -216,7 +224,8 @@ def summary(found: Sequence[Verified]) -> str:
 def as_json(found: Iterable[Verified]) -> str:
     """`{"wrong": n, "buckets": [{"bucket", "manifests", "objects", "size", "wrong", "findings": [{…}]}]}`.
 
-    `wrong` counts what is wrong still, after repairs.
+    `wrong` counts what is wrong still, after repairs. A bucket has `raw_pages`, how many were read, and
+    `raw_untold`, of how many windows none could be compared: null where raw pages are not read.
     """
     buckets = [_plain(one) for one in found]
     whole = {"wrong": sum(bucket["wrong"] for bucket in buckets), "buckets": buckets}
@@ -230,6 +239,8 @@ def _plain(one: Verified) -> dict[str, Any]:
         "manifests": one.report.manifests,
         "objects": one.report.objects,
         "size": one.report.size,
+        "raw_pages": one.report.pages,
+        "raw_untold": None if one.report.pages is None else one.report.untold,
         "wrong": one.wrong,
         "findings": [_finding(finding, repairs.get(finding)) for finding in one.report.findings],
     }

@@ -175,7 +175,7 @@ class World:
         if child == 0:
             store = open_store(ours, Run())
             manifest = read_manifest(store, prefix(ours, window, Run()))
-            found = [str(finding) for finding in verify(store, now).findings if finding.wrong]
+            found = [str(finding) for finding in verify(store, now, with_raw=True).findings if finding.wrong]
             if manifest is None or (manifest.counts.kept, manifest.object.sha256) != self.wanted[which]:
                 found.append(f"the manifest of {window} is not of version {which[1]}")
             os.write(write, json.dumps(found).encode()[:60_000])

@@ -98,7 +98,7 @@ def run(ours: Job, numbers: range = range(1, 9), **changes: Any) -> dict[str, An
 def manifest(ours: Job) -> Manifest:
     """The manifest, once the bucket is what it says."""
     store = open_store(ours, a_run())
-    report = verify(store, NEXT_DAY)
+    report = verify(store, NEXT_DAY, with_raw=True)
     assert report.wrong == 0, report.findings
     found = read_manifest(store, prefix(ours, WINDOW, a_run()))
     assert found is not None

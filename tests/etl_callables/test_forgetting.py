@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ from etl_callables.http import one_line
 from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.post import Post
 from etl_callables.reader import read_posts
+from etl_callables.restoration import restore
 from etl_callables.run import Run, prefix
 from etl_callables.sources import source_for
 from etl_callables.store import Store, open_store
@@ -87,7 +89,7 @@ def test_somebody_is_out_of_the_object_and_out_of_the_raw_pages(tmp_path: Path, 
     assert (after.counts.kept, after.counts.fetched) == (2, 2)
     assert after.replaced is not None
     assert after.replaced.sha256 == before.object.sha256
-    assert verify(open_store(ours, a_run()), NEXT_DAY).findings == ()
+    assert verify(open_store(ours, a_run()), NEXT_DAY, with_raw=True).findings == ()
 
 
 def test_a_post_alone_goes(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_without_raw_pages_the_rows_go_out_of_the_object_itself(tmp_path: Path, 
     assert forget(ours) == []
     assert read_posts(manifest_of(ours).object.url).to_pylist() == kept
     assert manifest_of(ours).counts.kept == 2
-    assert verify(open_store(ours, a_run()), NEXT_DAY).findings == ()
+    assert verify(open_store(ours, a_run()), NEXT_DAY, with_raw=True).findings == ()
     # As if nobody had ever written them: the very bytes.
     other = replace(ours, bucket=str(tmp_path / "other"))
     assert written(other, posts=POSTS[1::2]).object.sha256 == manifest_of(ours).object.sha256
@@ -234,7 +236,57 @@ def test_killed_anywhere_the_next_time_finishes_it(tmp_path: Path, changes: int)
     assert forget(ours) == []
     assert "Lovelace" not in everything(tmp_path)
     assert texts(ours) == ["one of bob", "two of bob"]
-    assert verify(open_store(ours, a_run()), NEXT_DAY + timedelta(days=2)).findings == ()
+    assert verify(open_store(ours, a_run()), NEXT_DAY + timedelta(days=2), with_raw=True).findings == ()
+
+
+def test_the_manifest_tells_of_the_pages_as_they_are_without_somebody(tmp_path: Path) -> None:
+    """So that nobody takes them for changed, and the object can be made again."""
+    ours = job(tmp_path)
+    before = written(ours)
+    assert forget(ours) == []
+    after = manifest_of(ours)
+    store = open_store(ours, a_run())
+    pages = {key: store.read(key) for key in raw.read_done(store, after.raw.done).pages}
+    digests = {key: hashlib.sha256(data).hexdigest() for key, data in pages.items()}
+    assert after.raw.sha256 == raw.digest_of_pages(digests) != before.raw.sha256
+    store.delete([after.object.key])
+    (repair,) = restore(store, verify(store, NEXT_DAY).findings, {ours.id: ours}, a_run())
+    assert (repair.done, repair.note) == (True, "made again from 2 raw pages, byte for byte")
+
+
+def test_where_the_pages_are_gone_the_manifest_tells_of_none(tmp_path: Path) -> None:
+    """Its object is made of the one before, and whoever is forgotten is in no digest either."""
+    ours = job(tmp_path, keep_raw=False)
+    assert written(ours).raw.sha256 is not None
+    assert forget(ours) == []
+    assert manifest_of(ours).raw.sha256 is None
+    report = verify(open_store(ours, a_run()), NEXT_DAY, with_raw=True)
+    assert (report.findings, report.pages, report.untold) == ((), 0, 0)
+
+
+def test_stopped_between_pages_and_object_it_is_said_to_be_forgetting_that_is_to_go_on(
+    tmp_path: Path,
+) -> None:
+    """Nothing is made of these pages meanwhile, though they are no harm that came from outside."""
+    ours = job(tmp_path)
+    written(ours)
+    store = open_store(ours, a_run())
+    traces = erasing(ours).traces()
+    dying: Any = Dying(store, 2)  # after what is pending, and the first of both pages
+    with contextlib.suppress(KeyboardInterrupt):
+        erasing(ours, store=dying).erase(traces)
+    said = (
+        f"the raw pages of team.posts/{WINDOW} are not those that its run read: `trawl forget` was stopped in"
+        " it: do that again"
+    )
+    (finding,) = verify(store, NEXT_DAY, with_raw=True).findings
+    assert (finding.kind, finding.message) == ("changed-raw", f"could not be made again, for {said}")
+    store.delete([manifest_of(ours).object.key])
+    (repair,) = restore(store, verify(store, NEXT_DAY).findings, {ours.id: ours}, a_run())
+    assert (repair.done, repair.note) == (False, said)
+    assert forget(ours) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+    assert verify(store, NEXT_DAY, with_raw=True).findings == ()
 
 
 @pytest.mark.parametrize("ticks", range(0, 24, 2))
@@ -309,7 +361,7 @@ def test_what_earlier_keys_gave_goes_where_the_window_was_run_again_since(tmp_pa
     assert [(tmp_path / key).exists() for key in keys] == [False, False, True]
     assert manifest_of(today).left == ()
     assert "of ada" not in everything(tmp_path)
-    assert verify(open_store(today, a_run()), NEXT_DAY).findings == ()
+    assert verify(open_store(today, a_run()), NEXT_DAY, with_raw=True).findings == ()
 
 
 @pytest.mark.parametrize("hidden", [False, True])
@@ -359,7 +411,7 @@ def test_what_another_job_writes_under_an_earlier_key_stays_even_with_the_same_b
     assert [trace.earlier for trace in erasing(today).traces()] == [()]
     assert forget(today) == []
     assert len(texts(other)) == 4
-    assert verify(open_store(other, a_run()), NEXT_DAY, {other.id: other}).findings == ()
+    assert verify(open_store(other, a_run()), NEXT_DAY, {other.id: other}, with_raw=True).findings == ()
     assert forget(other) == []
     assert texts(other) == ["one of bob", "two of bob"]
 
@@ -414,7 +466,7 @@ def test_killed_anywhere_nothing_of_an_earlier_key_stays_the_next_time(tmp_path:
     assert forget(today) == []
     assert "of ada" not in everything(tmp_path)
     assert texts(today) == ["one of bob", "two of bob"]
-    assert verify(open_store(today, a_run()), NEXT_DAY + timedelta(days=2)).findings == ()
+    assert verify(open_store(today, a_run()), NEXT_DAY + timedelta(days=2), with_raw=True).findings == ()
 
 
 # --- every source's own pages ------------------------------------------------------------------------
@@ -515,4 +567,4 @@ def test_a_document_that_cannot_be_parted_goes_whole_and_the_object_keeps_the_ot
     assert sorted(row["id"] for row in rows) == sorted({post.id for post in posts[1:]})
     assert manifest.raw.expired == NEXT_DAY
     assert not list(tmp_path.rglob("*.zst"))
-    assert verify(open_store(ours, run), NEXT_DAY).findings == ()
+    assert verify(open_store(ours, run), NEXT_DAY, with_raw=True).findings == ()

@@ -90,7 +90,8 @@ def manifest_of(ours: Job, window: Window = WINDOW) -> Manifest:
 def findings(ours: Job, run: Run | None = None) -> list[Finding]:
     run = run or a_run()
     store = open_store(ours, run)
-    return list(verify(store, run.now(), shown=shown_by_tables({ours.id: ours}, store, run)).findings)
+    shown = shown_by_tables({ours.id: ours}, store, run)
+    return list(verify(store, run.now(), shown=shown, with_raw=True).findings)
 
 
 def wrong(ours: Job, run: Run | None = None) -> list[str]:

@@ -116,6 +116,24 @@ def test_the_manifest_follows_its_published_schema(tmp_path: Path) -> None:
         assert set(value) == set(schema["properties"]) == set(schema["required"])
 
 
+def test_a_manifest_that_does_not_say_which_raw_pages_there_were_is_one_still(tmp_path: Path) -> None:
+    """So are all that were written before manifests said it, and what was staged then can be published."""
+    ours = job(tmp_path)
+    store, given = open_store(ours, a_run()), staged(ours, range(1, 4))
+    value = json.loads(store.read(given["staged"]))
+    del value["raw_sha256"]
+    store.write(given["staged"], json.dumps(value).encode())
+    load(ours, WINDOW, a_run(), given)
+    folder = prefix(ours, WINDOW, a_run())
+    value = json.loads(store.read(manifest_key(folder)))
+    assert value["raw"].pop("sha256") is None
+    jsonschema.validate(value, json.loads((ROOT / "schemas" / "manifest.schema.json").read_text()))
+    store.write(manifest_key(folder), json.dumps(value).encode())
+    manifest = read_manifest(store, folder)
+    assert manifest is not None
+    assert manifest.raw.sha256 is None
+
+
 def test_what_lies_between_the_steps_of_a_run_is_no_time_that_they_took(tmp_path: Path) -> None:
     """Where posts were rejected and taken a day later, or the object made again by a repair."""
     ours = job(tmp_path)
@@ -351,7 +369,7 @@ def test_a_clock_that_jumps_loses_nothing(tmp_path: Path, jump: timedelta) -> No
     findings = verify(store, later).findings
     assert {finding.kind for finding in findings} <= {"orphaned"}
     restore(store, findings, {ours.id: ours}, a_run(now=lambda: later))
-    assert verify(store, later).findings == ()
+    assert verify(store, later, with_raw=True).findings == ()
     assert agrees(store, ours).counts.kept == 5
 
 
@@ -402,7 +420,9 @@ def test_runs_of_one_window_at_once_leave_one_that_agrees(tmp_path: Path) -> Non
     ours = job(tmp_path)
     store = open_store(ours, a_run())
     assert agrees(store, ours).counts.kept in {4, 8}
-    assert [str(finding) for finding in verify(store, datetime.now(UTC)).findings if finding.wrong] == []
+    assert [
+        str(finding) for finding in verify(store, datetime.now(UTC), with_raw=True).findings if finding.wrong
+    ] == []
 
 
 def _at(minutes: int) -> Run:
@@ -422,7 +442,7 @@ def test_a_run_whose_pages_a_later_one_has_cleaned_away_gives_way_to_it(tmp_path
         etl_callables.transform(ours, WINDOW, _at(3), slow)
     assert told.value.published == {**fast, "unchanged": True}
     assert agrees(store, ours).counts.kept == 8
-    assert verify(store, NEXT_DAY).findings == ()
+    assert verify(store, NEXT_DAY, with_raw=True).findings == ()
 
 
 def test_a_run_whose_staged_file_is_gone_gives_way_to_one_that_published_since(tmp_path: Path) -> None:
@@ -464,7 +484,7 @@ def test_pages_that_another_run_reads_stay_when_one_gives_way(tmp_path: Path) ->
     store.delete([slow["staged"].replace("staged.json", "2021-07-05.csv")])
     with pytest.raises(Overtaken):
         etl_callables.load(ours, WINDOW, _at(4), slow)
-    assert verify(store, NEXT_DAY).findings == ()
+    assert verify(store, NEXT_DAY, with_raw=True).findings == ()
     assert read_done(store, shared["raw"]).pages
 
 
@@ -483,7 +503,7 @@ def test_what_a_rejected_run_staged_goes_once_another_has_ended(tmp_path: Path, 
         assert left == {second["staged"].split("/")[-2]}
     load(replace(strict, quality=None), WINDOW, _at(4), second)
     assert agrees(store, strict).counts.kept == 6
-    assert verify(store, NEXT_DAY).findings == ()
+    assert verify(store, NEXT_DAY, with_raw=True).findings == ()
 
 
 VICTIM = """

@@ -217,7 +217,7 @@ def test_an_object_without_raw_pages_is_as_it_should_be(tmp_path: Path) -> None:
     _, manifest = written(job, ADA)
     store = open_store(job, run_with())
     assert manifest.raw.expired == NEXT_DAY
-    assert verify(store, NEXT_DAY + timedelta(days=3)).findings == ()
+    assert verify(store, NEXT_DAY + timedelta(days=3), with_raw=True).findings == ()
 
 
 def test_pages_that_should_be_gone_are_found_and_removed(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_pages_that_should_be_gone_are_found_and_removed(tmp_path: Path) -> None
     (repair,) = restore(store, [finding], {job.id: job}, replace(run, now=lambda: later))
     assert repair.done
     assert not any(path.exists() for path in pages)
-    assert verify(store, later).findings == ()
+    assert verify(store, later, with_raw=True).findings == ()
 
 
 def _pages_before_load(job: Job, run: Run, folder: Path) -> dict[Path, bytes]:

@@ -193,7 +193,7 @@ def test_once_the_bound_is_corrected_clearing_load_publishes_the_same_posts(tmp_
             load(job, WINDOW, run, staged)
     load(replace(job, quality=Quality(min_posts=1)), WINDOW, run, staged)
     assert [path for path in tmp_path.rglob("*") if "rejected" in path.name or "staged" in path.name] == []
-    assert verify(open_store(job, run), NEXT_DAY).findings == ()
+    assert verify(open_store(job, run), NEXT_DAY, with_raw=True).findings == ()
 
 
 def test_verification_tells_of_posts_that_wait_to_be_looked_at(tmp_path: Path) -> None:

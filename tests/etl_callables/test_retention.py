@@ -151,7 +151,7 @@ def test_an_object_that_a_later_run_wrote_again_is_that_runs(tmp_path: Path) -> 
     assert kinds(aged) == [("raw pages", 1)]
     cleared(aged)
     assert (tmp_path / "all.csv").exists()
-    assert verify(open_store(aged, a_run()), NOW).findings == ()
+    assert verify(open_store(aged, a_run()), NOW, with_raw=True).findings == ()
 
 
 def test_what_was_rejected_ages_with_its_window(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_what_is_made_again_from_its_pages_is_as_old_as_they_are(tmp_path: Path)
     store, run = open_store(aged, a_run()), replace(a_run(), now=lambda: NOW)
     (missing,) = verify(store, NOW).findings
     restore(store, [missing], {aged.id: aged}, run)
-    assert verify(store, NOW).findings == ()
+    assert verify(store, NOW, with_raw=True).findings == ()
     assert kinds(aged, NOW + DAY) == [("raw pages", 1)]
     assert kinds(aged, NOW + 11 * DAY) == [("object", 1), ("raw pages", 1)]
 
@@ -232,7 +232,7 @@ def test_an_expired_window_is_as_it_should_be(tmp_path: Path) -> None:
     aged = job(tmp_path, keep=30 * DAY)
     written(aged, 31)
     cleared(aged)
-    assert verify(open_store(aged, a_run()), NOW).findings == ()
+    assert verify(open_store(aged, a_run()), NOW, with_raw=True).findings == ()
 
 
 def test_a_window_that_expired_can_be_run_again(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_window_that_expired_can_be_run_again(tmp_path: Path) -> None:
     cleared(aged)
     again = written(aged, 0)
     assert (again.expired, again.raw.expired) == (None, None)
-    assert verify(open_store(aged, a_run()), NOW).findings == ()
+    assert verify(open_store(aged, a_run()), NOW, with_raw=True).findings == ()
 
 
 class Dying:
@@ -284,7 +284,7 @@ def test_killed_anywhere_the_next_time_finishes_it_and_nothing_is_called_lost(
     assert not {"missing", "no-raw"} & {finding.kind for finding in verify(store, NOW).findings}
     cleared(aged, NOW + DAY)
     assert left(tmp_path) == {"manifest.json", "done.json"}
-    assert verify(store, NOW + DAY).findings == ()
+    assert verify(store, NOW + DAY, with_raw=True).findings == ()
 
 
 def test_verification_finds_what_expired_and_is_still_there_and_removes_it(tmp_path: Path) -> None:

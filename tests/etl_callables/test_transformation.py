@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import logging
 import random
+import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -13,16 +15,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_callables import sources
+from etl_callables import raw, sources
 from etl_callables.errors import Stop
 from etl_callables.formats import FORMATS
 from etl_callables.post import FIELDS, Post, Skipped, unreadable
 from etl_callables.reader import read_posts
+from etl_callables.run import prefix
 from etl_callables.runs import KEY, RUN_BYTES, Runs
 from etl_callables.sources import archive, snscrape_columns, snscrape_items
 from etl_callables.store import open_store, store_at
@@ -30,7 +34,17 @@ from etl_callables.table import SCHEMA
 from etl_callables.transformation import Staged, read_staged, transform
 from schemas.job import Column, Job
 from schemas.window import Window
-from tests.etl_callables.jobs import NEXT_DAY, NOON, WINDOW, a_run, extracted, job, tweet, tweets
+from tests.etl_callables.jobs import (
+    NEXT_DAY,
+    NOON,
+    WINDOW,
+    a_run,
+    extracted,
+    job,
+    tweet,
+    tweets,
+    write_pages,
+)
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -254,6 +268,24 @@ def test_a_transform_can_be_run_again(tmp_path: Path) -> None:
     assert first["staged"] != second["staged"]
     store = open_store(ours, run)
     assert read_staged(store, first["staged"]).sha256 == read_staged(store, second["staged"]).sha256
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [3, 0, 5], [6_000, 1]])
+def test_it_says_which_raw_pages_it_read_as_sha256sum_would(tmp_path: Path, sizes: list[int]) -> None:
+    """In their order, those that a killed run had kept among them; whoever doubts it needs no Trawl."""
+    ours = job(tmp_path)
+    store, window = open_store(ours, a_run()), prefix(ours, WINDOW, a_run())
+    bodies = [tweets(range(1, size + 1)) for size in sizes]
+    kept = write_pages(store, window, raw.new_attempt(NEXT_DAY), bodies[:1], "asked")
+    keys = write_pages(store, window, raw.new_attempt(NEXT_DAY), bodies[1:], "asked", adopted=kept)
+    listed = extracted(ours, a_run(), [])["raw"]
+    done = msgspec.structs.replace(raw.read_done(store, listed), pages=tuple(keys))
+    raw.write_done(store, window, raw.attempt_of(listed), done)
+    made = transform(ours, WINDOW, a_run(), {"raw": listed})
+    files = [key.removeprefix(f"{window}/raw/") for key in keys]
+    where = tmp_path / window / "raw"
+    printed = subprocess.check_output(["sha256sum", *files], cwd=where) if files else b""
+    assert read_staged(store, made["staged"]).raw_sha256 == hashlib.sha256(printed).hexdigest()
 
 
 def test_raw_pages_that_are_gone_are_said_to_be(tmp_path: Path) -> None:

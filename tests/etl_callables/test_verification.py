@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import pytest
 
 from etl_callables import memory, raw, spending
@@ -24,9 +25,10 @@ from etl_callables.run import Run, object_key, prefix
 from etl_callables.store import Entry, Store, open_store, store_at
 from etl_callables.transformation import transform
 from etl_callables.verification import Finding, Report, verify
-from schemas.job import DateRange, Job, Quality
+from schemas.job import DateRange, Job, Pseudonyms, Quality
 from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
+from tests.etl_callables.test_privacy import run_with
 from trawl import health
 from trawl.running import request
 
@@ -453,6 +455,112 @@ def test_nothing_that_trawl_keeps_in_a_bucket_is_a_stranger(tmp_path: Path) -> N
         assert {finding.message for finding in found} == {"is nothing that Trawl keeps here"}
 
 
+# --- Raw pages -------------------------------------------------------------------------------------
+
+
+def change_a_page(store: Store) -> None:
+    """It can be read as before, and one of its posts says something else."""
+    page = files(store, "00001.jsonl.zst")[0]
+    envelope, bodies = raw.read_page(store, page).envelope, raw.read_page(store, page).bodies
+    raw.rewrite_page(store, page, envelope, [body.replace(b"made up", b"MADE UP") for body in bodies])
+
+
+def damage_a_page(store: Store) -> None:
+    store.write(files(store, "00001.jsonl.zst")[0], b"no page at all")
+
+
+def swap_pages(store: Store) -> None:
+    first, second = (files(store, f"0000{page}.jsonl.zst")[0] for page in (0, 1))
+    one, other = store.read(first), store.read(second)
+    store.write(first, other)
+    store.write(second, one)
+
+
+def list_pages_the_other_way_round(store: Store) -> None:
+    listed = files(store, "done.json")[0]
+    done = raw.read_done(store, listed)
+    data = msgspec.json.encode(msgspec.structs.replace(done, pages=done.pages[::-1]))
+    store.write(listed, data)
+
+
+NOT_AS_READ = (
+    f"the raw pages of team.posts/{WINDOW} are not those that its run read: put them back as they were,"
+    f" from a copy or an earlier version of theirs, or {AGAIN}"
+)
+
+
+@pytest.mark.parametrize("harm", [change_a_page, damage_a_page, swap_pages, list_pages_the_other_way_round])
+def test_raw_pages_that_a_run_did_not_read_are_found_where_they_are_asked_for(
+    ours: Job, harm: Callable[[Store], None]
+) -> None:
+    """They are named once, with what to do."""
+    store = open_store(ours, a_run())
+    assert verify(store, NEXT_DAY, with_raw=True) == replace(verify(store, NEXT_DAY), pages=5)
+    harm(store)
+    assert found(ours) == []
+    (finding,) = found(ours, with_raw=True)
+    assert (finding.kind, finding.wrong, finding.url) == ("changed-raw", True, store.url(OBJECT))
+    assert finding.message == f"could not be made again, for {NOT_AS_READ}"
+    assert set(finding.keys) == set(files(store, ".jsonl.zst"))
+    (repair,) = restore(store, [finding], {ours.id: ours}, a_run())
+    assert (repair.done, repair.note) == (False, "nothing is made of other pages than its run read")
+
+
+def test_raw_pages_are_read_only_where_they_are_asked_for(ours: Job) -> None:
+    """Verifying stays as quick as it was."""
+    read: list[str] = []
+
+    @dataclass
+    class Noting(Changed):
+        def read(self, key: str) -> bytes:
+            read.append(key)
+            return self.store.read(key)
+
+        def open(self, key: str) -> BinaryIO:
+            read.append(key)
+            return self.store.open(key)
+
+    store: Any = Noting(open_store(ours, a_run()), "", lambda: None)
+    assert verify(store, NEXT_DAY).pages is None
+    assert not any(key.endswith(".jsonl.zst") for key in read)
+    assert verify(store, NEXT_DAY, with_raw=True).pages == 5
+    assert sum(key.endswith(".jsonl.zst") for key in read) == 5
+
+
+def test_raw_pages_that_are_gone_are_told_as_such(ours: Job) -> None:
+    lose_a_page(open_store(ours, a_run()))
+    assert [finding.kind for finding in found(ours, with_raw=True)] == ["no-raw"]
+
+
+def test_pages_that_another_run_replaces_meanwhile_are_not_mistaken_for_harm(ours: Job) -> None:
+    """That run takes away the pages that are about to be read, and writes its own."""
+    store = open_store(ours, a_run())
+    page, later = files(store, "00001.jsonl.zst")[0], a_run(now=lambda: NEXT_DAY + timedelta(hours=1))
+    changing: Any = Changed(store, page, lambda: run_of(ours, range(1, 5), run=later))
+    report = verify(changing, NEXT_DAY, with_raw=True)
+    assert (report.findings, report.pages, changing.times) == ((), 5, 0)
+
+
+def forget_which_pages(store: Store) -> None:
+    """As a manifest that an earlier Trawl wrote."""
+    manifest = read_manifest(store, FOLDER)
+    assert manifest is not None
+    write_manifest(
+        store,
+        FOLDER,
+        msgspec.structs.replace(manifest, raw=msgspec.structs.replace(manifest.raw, sha256=None)),
+    )
+
+
+def test_pages_whose_manifest_does_not_say_what_they_were_are_counted(ours: Job) -> None:
+    store = open_store(ours, a_run())
+    forget_which_pages(store)
+    change_a_page(store)
+    report = verify(store, NEXT_DAY, with_raw=True)
+    assert (report.findings, report.pages, report.untold) == ((), 3, 1)
+    assert verify(store, NEXT_DAY).untold == 0
+
+
 # --- Repairs ---------------------------------------------------------------------------------------
 
 
@@ -606,3 +714,78 @@ def test_a_job_that_changed_since_makes_other_bytes_and_says_so(ours: Job) -> No
     assert repair.done
     assert "with other bytes" in repair.note
     assert found(ours, LATER) == []
+
+
+@pytest.mark.parametrize("harm", [delete, shorten])
+@pytest.mark.parametrize("change", [change_a_page, swap_pages])
+def test_nothing_is_published_of_raw_pages_that_its_run_did_not_read(
+    ours: Job, harm: Callable[[Store], None], change: Callable[[Store], None]
+) -> None:
+    """All stays as it is, and it is said which window that is and what to do."""
+    store = open_store(ours, a_run())
+    harm(store)
+    change(store)
+    before = {entry.key: store.read(entry.key) for entry in store.list("")}
+    (repair,) = repaired(ours, ours)
+    assert (repair.done, repair.note) == (False, NOT_AS_READ)
+    assert {entry.key: store.read(entry.key) for entry in store.list("")} == before
+
+
+def test_nothing_is_published_of_a_raw_page_that_is_damaged(ours: Job) -> None:
+    store = open_store(ours, a_run())
+    delete(store)
+    damage_a_page(store)
+    before = {entry.key: store.read(entry.key) for entry in store.list("")}
+    (repair,) = repaired(ours, ours)
+    page = store.url(files(store, "00001.jsonl.zst")[0])
+    assert not repair.done
+    assert repair.note.startswith(f"The raw page {page} is damaged")
+    assert {entry.key: store.read(entry.key) for entry in store.list("")} == before
+
+
+YAML = "pipelines/team/posts.yaml"
+LIBRARY = "nor have its raw pages: a library that Trawl uses may have"
+UNTOLD = "its manifest did not say which raw pages its run read, and these may be others"
+
+
+@pytest.mark.parametrize(
+    ("job_changed", "trawl_changed", "untold", "why"),
+    [
+        (True, False, False, f"for {YAML} has changed since"),
+        (False, True, False, "for Trawl (0.0.1 then, {today} today) has changed since"),
+        (True, True, False, f"for {YAML} and Trawl (0.0.1 then, {{today}} today) have changed since"),
+        (False, False, False, f"though neither {YAML} nor Trawl has changed since, {LIBRARY}"),
+        (True, False, True, f"for {YAML} has changed since; {UNTOLD}"),
+        (False, False, True, f"though neither {YAML} nor Trawl has changed since; {UNTOLD}"),
+    ],
+)
+def test_of_an_object_made_again_with_other_bytes_it_is_said_what_changed(
+    ours: Job, *, job_changed: bool, trawl_changed: bool, untold: bool, why: str
+) -> None:
+    store = open_store(ours, a_run())
+    manifest = read_manifest(store, FOLDER)
+    assert manifest is not None
+    today = manifest.trawl
+    other = msgspec.structs.replace(manifest.object, sha256="0" * 64)
+    was = msgspec.structs.replace(manifest, object=other, trawl="0.0.1" if trawl_changed else today)
+    write_manifest(store, FOLDER, was)
+    if untold:
+        forget_which_pages(store)
+    delete(store)
+    mine = replace(ours, digest="1" * 64) if job_changed else ours
+    (repair,) = repaired(ours, replace(mine, file=YAML))
+    assert repair.note == f"made again from 2 raw pages, with other bytes, {why.format(today=today)}"
+    assert (repair.done, found(ours, LATER, with_raw=True)) == (True, [])
+
+
+def test_another_key_of_pseudonyms_is_said_to_be_why_bytes_are_others(bucket: str) -> None:
+    mine = job(bucket, pseudonymise=Pseudonyms(("author",), "pseudonyms"))
+    run_of(mine, run=run_with())
+    store = open_store(mine, a_run())
+    delete(store)
+    run = run_with("another key of the very same kind")
+    (repair,) = restore(store, found(mine), {mine.id: mine}, run)
+    assert (
+        repair.note
+        == "made again from 2 raw pages, with other bytes, for the key of its pseudonyms has changed since"
+    )

@@ -58,7 +58,7 @@ def live(job: Job, *, again: bool = True) -> None:
     transform(job, NEXT, run, extracted)  # and nobody loads it
     later = replace(run, id="later", now=lambda: run.now() + timedelta(days=2))
     whole(job, NEXT, later)
-    findings = verify(open_store(job, run), later.now(), {job.id: job}).findings
+    findings = verify(open_store(job, run), later.now(), {job.id: job}, with_raw=True).findings
     said += [str(finding) for finding in findings if finding.wrong]
     if said:
         raise Unwell("\n".join(said))

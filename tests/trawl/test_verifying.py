@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from etl_callables import extract, load, transform
 from etl_callables.manifest import manifest_key
-from etl_callables.raw import new_attempt
+from etl_callables.raw import new_attempt, read_page, rewrite_page
 from etl_callables.run import Run, prefix
 from etl_callables.store import open_store
 from schemas.job import Job
@@ -170,6 +170,43 @@ def test_superseded_and_unfinished_runs_are_counted_apart_and_are_not_wrong(proj
         result = run("verify", *arguments)
         assert (result.exit_code, result.stdout.count("[superseded]")) == (0, 2), project
         assert result.stderr.endswith("nothing wrong, 1 run unfinished, 2 runs superseded\n")
+
+
+def change_raw_pages() -> None:
+    """Of the second window, and of the third what its manifest says of them."""
+    store = open_store(covid(), Run())
+    _, second, third = (prefix(covid(), window, Run()) for window in DAYS)
+    (page,) = (entry.key for entry in store.list(f"{second}/raw") if entry.key.endswith(".zst"))
+    kept = read_page(store, page)
+    rewrite_page(store, page, kept.envelope, [body.replace(b"made up", b"MADE UP") for body in kept.bodies])
+    value = json.loads(store.read(manifest_key(third)))
+    del value["raw"]["sha256"]
+    store.write(manifest_key(third), json.dumps(value).encode())
+
+
+def test_raw_pages_are_compared_where_somebody_asks_for_it(project: Path) -> None:
+    assert run("verify", "--raw").stderr == (
+        "6 objects of 1,560 bytes and 6 raw pages in 1 bucket read: nothing wrong\n"
+    )
+    change_raw_pages()
+    assert run("verify").exit_code == 0
+    result = run("verify", "--raw", "--repair")
+    assert result.exit_code == 1
+    golden("raw.txt", result.stdout + result.stderr, project)
+    (bucket,) = json.loads(run("verify", "--raw", "--format", "json").stdout)["buckets"]
+    assert [finding["kind"] for finding in bucket["findings"]] == ["changed-raw"]
+    assert (bucket["wrong"], bucket["raw_pages"], bucket["raw_untold"]) == (1, 5, 1)
+    (bucket,) = json.loads(run("verify", "--format", "json").stdout)["buckets"]
+    assert (bucket["wrong"], bucket["raw_pages"], bucket["raw_untold"]) == (0, None, None)
+
+
+def test_an_object_is_not_made_again_of_raw_pages_that_were_changed(project: Path) -> None:
+    change_raw_pages()
+    path = project / "bucket" / "team" / "covid" / "2021-07-06.csv"
+    path.unlink()
+    result = run("verify", "--repair")
+    assert (result.exit_code, path.exists()) == (1, False)
+    golden("refused.txt", result.stdout + result.stderr, project)
 
 
 @pytest.mark.parametrize("name", ["./bucket", "team.covid"])

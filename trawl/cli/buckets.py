@@ -19,11 +19,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @trawl.command(
-    epilog=example("trawl verify", "trawl verify s3://my-bucket --repair"),
+    epilog=example("trawl verify", "trawl verify s3://my-bucket --repair", "trawl verify team.covid --raw"),
     short_help="Compare buckets with their manifests.",
 )
 @click.argument("names", nargs=-1, metavar="[BUCKET or JOB]...", shell_complete=shell_jobs)
 @click.option("--repair", is_flag=True, help="Make objects again from raw pages, remove leftovers.")
+@click.option("--raw", "with_raw", is_flag=True, help="Read raw pages too, and compare them.")
 @click.option("--connection", metavar="NAME", help="The AWS connection for the buckets named.")
 @click.option(
     "--format",
@@ -34,18 +35,24 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.pass_context
 def verify(
-    context: click.Context, names: tuple[str, ...], connection: str | None, as_format: str, *, repair: bool
+    context: click.Context,
+    names: tuple[str, ...],
+    connection: str | None,
+    as_format: str,
+    *,
+    repair: bool,
+    with_raw: bool,
 ) -> None:
     """Read every object and say what is not as its manifest says.
 
     Finds objects that are missing, changed, or known to no manifest, manifests and raw pages that are gone,
-    what runs left behind, and what others put below _trawl/. Without BUCKET or JOB, those of all jobs.
-    Ends with 1 where anything is wrong.
+    what runs left behind, and what others put below _trawl/; with --raw, raw pages that are not those that
+    a run read. Without BUCKET or JOB, those of all jobs. Ends with 1 where anything is wrong.
     """
     with explained():
         from trawl.verifying import verify_named
 
-        text, summary, wrong = verify_named(names, connection, as_format, repair=repair)
+        text, summary, wrong = verify_named(names, connection, as_format, repair=repair, with_raw=with_raw)
     if text:
         click.echo(text, color=colour())
     click.echo(summary, err=True)
