@@ -20,7 +20,7 @@ from etl_callables.selection import Selection
 from etl_callables.shares import shares
 from etl_callables.sources import Page, Request, Source, source_for
 from etl_callables.spending import Account
-from etl_callables.store import Store, open_store
+from etl_callables.store import Store, folder_to_make, open_store
 from schemas.job import Job
 from schemas.window import Window
 
@@ -98,6 +98,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     )
     asking = Asking(source, request, parts, selection, run)
     progress = _Progress(source, selection, asking, run)
+    _tell_of_a_new_folder(job, run)
     _adopt(log, progress, run, finished=known is not None)
     requests = 0
     if progress.going:
@@ -116,6 +117,17 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     if known is not None:
         _remember(log, progress, known, window)
     return _finish(log, progress, started, requests, run, since=span.start if known else None)
+
+
+def _tell_of_a_new_folder(job: Job, run: Run) -> None:
+    """A bucket that nobody has written to yet may be one that nobody meant."""
+    if folder := folder_to_make(job):
+        run.log.warning(
+            "the bucket's folder %s is not there, and this run makes it: where you meant another, correct"
+            " `bucket` in %s and delete this one",
+            folder,
+            job.file,
+        )
 
 
 def _pages(asking: Asking, cursor: str | None, job: Job, unkept: int) -> Generator[Asked]:

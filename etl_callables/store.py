@@ -93,11 +93,28 @@ def store_at(bucket: str, *, root: str = ".", connection: str | None = None, run
         return MemoryStore(bucket.removeprefix("memory://").strip("/"))
     from etl_callables.store_local import LocalStore  # noqa: PLC0415 (one branch of three)
 
-    if scheme == "file":
-        return LocalStore(Path(unquote(urlsplit(bucket).path)))
-    if scheme:
+    folder = _folder(bucket, root)
+    if folder is None:
         raise Stop(f"{bucket} is no bucket Trawl can write: use s3://name, file:///folder or ./folder.")
-    return LocalStore(Path(root) / bucket)
+    return LocalStore(folder)
+
+
+def folder_to_make(job: Job) -> Path | None:
+    """The folder that is the job's bucket, where it is not there yet: the first write makes it."""
+    folder = _folder(job.bucket, job.root)
+    if folder is None:
+        return None
+    try:
+        return None if folder.exists() else folder.absolute()
+    except OSError:  # who may not look will not write either, and is told so then
+        return None
+
+
+def _folder(bucket: str, root: str) -> Path | None:
+    """The folder of this machine that a bucket is, if it is one."""
+    if bucket.startswith("file://"):
+        return Path(unquote(urlsplit(bucket).path))
+    return None if "://" in bucket else Path(root) / bucket
 
 
 def checked(key: str) -> str:

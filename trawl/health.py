@@ -6,7 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from textwrap import wrap
@@ -17,7 +17,7 @@ import click
 from etl_callables.errors import TrawlError
 from etl_callables.run import STATE, Run
 from etl_callables.sources.facts import facts_of
-from etl_callables.store import Store, open_store
+from etl_callables.store import Store, folder_to_make, open_store
 from schemas.bucket import place_of
 from schemas.job import Job
 from schemas.reading import Reading
@@ -32,11 +32,15 @@ _PROBE: Final = b"trawl doctor wrote this, and was stopped before it took it awa
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A line: `what` was looked at, and what was found. `remedy` is what to do, empty where all is well."""
+    """A line: `what` was looked at, and what was found. `remedy` is what to do, empty where all is well.
+
+    `advice` is what to do where what was found is not what was meant, which only a person can tell.
+    """
 
     what: str
     found: str
     remedy: str = ""
+    advice: str = ""
 
 
 def findings(
@@ -139,7 +143,30 @@ def _connection(name: str, users: list[Job], run: Run) -> Finding:
 
 
 def bucket(job: Job, run: Run, opened: Callable[[Job, Run], Store] = open_store) -> Finding:
-    """Whether objects can be written, read, listed and deleted where a job keeps its own."""
+    """Whether objects can be written, read, listed and deleted where a job keeps its own.
+
+    A folder that is not there yet is made for that, and removed again.
+    """
+    made = _to_make(job)
+    try:
+        finding = _probed(job, run, opened)
+    finally:
+        for folder in made:
+            with suppress(OSError):  # it was not made, or somebody writes to it meanwhile
+                folder.rmdir()
+    if not made or finding.remedy:
+        return finding
+    found = f"is not there, and will be made by the first run; {finding.found}"
+    return replace(finding, found=found, advice=f"where another is meant, correct `bucket` in {job.file}")
+
+
+def _to_make(job: Job) -> list[Path]:
+    """The folders that the first write to a job's bucket makes, the innermost first."""
+    folder = folder_to_make(job)
+    return [] if folder is None else [one for one in (folder, *folder.parents) if not one.exists()]
+
+
+def _probed(job: Job, run: Run, opened: Callable[[Job, Run], Store]) -> Finding:
     what, folder = f"bucket {job.bucket}", f"{STATE}/{job.id}/doctor"
     key = f"{folder}/{secrets.token_hex(8)}"
     step = "opened"
@@ -193,9 +220,12 @@ def _source(job: Job, ask: Callable[[str], str]) -> Iterator[Finding]:
 
 def line(finding: Finding, width: int) -> str:
     """A finding as a person sees it: a line, and below it what to do, in `width` columns."""
-    mark = click.style("red", fg="red", bold=True) if finding.remedy else click.style("ok ", fg="green")
+    if finding.remedy:
+        mark = click.style("red", fg="red", bold=True)
+    else:
+        mark = click.style("new", fg="yellow") if finding.advice else click.style("ok ", fg="green")
     text = wrap(f"{finding.what}: {finding.found}", max(20, width - 5), break_on_hyphens=False)
     lines = [f"{mark}  {text[0]}", *(f"     {part}" for part in text[1:])]
-    if finding.remedy:
-        lines += [f"     {part}" for part in wrap(finding.remedy, max(20, width - 5), break_on_hyphens=False)]
+    if todo := finding.remedy or finding.advice:
+        lines += [f"     {part}" for part in wrap(todo, max(20, width - 5), break_on_hyphens=False)]
     return "\n".join(lines)

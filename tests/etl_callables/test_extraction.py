@@ -283,6 +283,8 @@ def test_a_single_page_of_an_earlier_try_may_be_all_that_is_needed(
     job = archive_job(tmp_path / "bucket", folder=str(folder), options={"files": "*.jsonl"})
     store = open_store(job, RUN)
     finish(job)
+    assert [text.startswith("the bucket's folder") for text in caplog.messages] == [True]
+    caplog.clear()
     store.delete(entry.key for entry in store.list("_trawl") if entry.key.endswith("/done.json"))
     with caplog.at_level(logging.INFO):
         finish(job)

@@ -63,6 +63,7 @@ def test_where_all_is_well_each_line_is_ok_and_nothing_is_left(
     project: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a folder below the project too."""
+    (project / "bucket").mkdir()
     result = doctor(*arguments)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -75,6 +76,23 @@ def test_where_all_is_well_each_line_is_ok_and_nothing_is_left(
         "ok   bucket ./bucket: can be written, read, listed and deleted below _trawl/examples.covid_archive",
     ]
     assert not list((project / "bucket").rglob("*"))
+
+
+@pytest.mark.parametrize("place", ["./bucket", "./not/there/yet", "file://HERE/not/there"])
+def test_a_folder_that_is_not_there_is_told_and_not_left_there(project: Path, place: str) -> None:
+    """It is nothing wrong, and may be a slip of somebody's hand."""
+    file = project / "pipelines" / "examples" / "covid_archive.yaml"
+    place = place.replace("HERE", str(project))
+    file.write_text(file.read_text().replace("./bucket", place))
+    before = sorted(project.iterdir())
+    result = doctor()
+    assert (result.exit_code, sorted(project.iterdir())) == (0, before)
+    said = " ".join(result.stdout.split())
+    assert (
+        f"new bucket {place}: is not there, and will be made by the first run; can be written, read, listed"
+        " and deleted below _trawl/examples.covid_archive where another is meant, correct `bucket` in"
+        " pipelines/examples/covid_archive.yaml" in said
+    )
 
 
 def test_what_is_red_ends_with_one_and_says_what_to_do(project: Path) -> None:
@@ -195,8 +213,9 @@ def test_what_a_bucket_refuses_is_named_and_what_was_written_is_taken_away(tmp_p
     def opened(*_: Any) -> Any:
         return Faulty(tmp_path / "bucket", step)
 
-    one = bucket(job(), Run(), opened)
+    one = bucket(job(root=str(tmp_path)), Run(), opened)
     assert (one.found, one.remedy) == (f"cannot be {step}", f"{step} is down")
+    assert (tmp_path / "bucket").exists() == (step == "deleted")
     left = [path for path in (tmp_path / "bucket").rglob("*") if path.is_file()]
     assert len(left) == (1 if step == "deleted" else 0)
 

@@ -116,8 +116,14 @@ def test_it_writes_the_object_and_says_where(project: Path) -> None:
     assert result.stdout.startswith(f"48 posts in {there.as_uri()}\nmanifest: file://")
     assert there.read_text().count("\n") >= 48
     assert "page 1: " in result.stderr
+    folder = project / "bucket"
+    warning = (
+        f"the bucket's folder {folder} is not there, and this run makes it: where you meant another, correct"
+    )
+    assert result.stderr.count(f"{warning} `bucket` in pipelines/examples/covid_archive.yaml") == 1
     before = there.read_bytes()
-    assert invoke("examples.covid_archive", "--start", "2021-07-05").exit_code == 0
+    again = invoke("examples.covid_archive", "--start", "2021-07-05")
+    assert (again.exit_code, "folder" in again.stderr) == (0, False)
     assert there.read_bytes() == before
 
 
@@ -219,6 +225,8 @@ def test_what_was_fetched_but_not_published_is_not_asked_for_again(
     asked, run = _archive(tmp_path)
     lines: list[bool] = []
     run_once(asked, run, lines.append)
+    assert [text.startswith("the bucket's folder") for text in caplog.messages] == [True]
+    caplog.clear()
     store = LocalStore(tmp_path / "bucket")
     (manifest,) = [entry.key for entry in store.list("_trawl") if entry.key.endswith("/manifest.json")]
     published = store.read(manifest)
