@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ from etl_callables.restoration import Repair, restore
 from etl_callables.run import Run, object_key, prefix
 from etl_callables.store import Entry, Store, open_store, store_at
 from etl_callables.transformation import transform
-from etl_callables.verification import Finding, Report, verify
+from etl_callables.verification import Finding, Kind, Report, verify
 from schemas.job import DateRange, Job, Pseudonyms, Quality
 from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, tweets, write_pages
@@ -186,6 +187,13 @@ def test_every_harm_is_found_once_and_named(
     assert verify(
         store, LATER, {"team.others": job(ours.bucket, id="team.others", key="{job}/{date}.jsonl")}
     ) == (Report(1, 1, store.size("team/others/2021-07-05.jsonl") or 0, ()))
+
+
+def test_the_documentation_has_every_kind() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
+    rows = text.partition("| kind |")[2].partition("\n\n")[0].splitlines()[2:]
+    named = " ".join(row.split("|")[1] for row in rows)
+    assert sorted(re.findall(r"`(.+?)`", named)) == sorted(get_args(Kind))
 
 
 def test_findings_say_what_and_how_much(ours: Job) -> None:
