@@ -53,3 +53,11 @@ def test_the_page_on_people_shows_what_it_speaks_of() -> None:
     text = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
     for word in ("pseudonymise", "keep_raw", "drop", "truncate", "trawl.maintenance", "trawl forget"):
         assert word in text
+
+
+def test_the_files_that_a_source_is_added_in_are_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    steps = text.partition("## To add a source")[2].partition("\n## ")[0]
+    named = re.findall(r"`((?:docs|etl_callables|pipelines|schemas|tests)/[\w./-]+)`", steps)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
