@@ -6,7 +6,8 @@ A column that the job did not have when a file was written is null there. What i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,11 +17,13 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from etl_callables.formats.csv import LEADS, escaped
+from etl_callables.manifest import Manifest
 from etl_callables.table import SCHEMA
 from schemas.bucket import place_of
 from schemas.job import Job
 from schemas.key import TABLE, parse_key
 from schemas.zone import zone
+from trawl.earlier import Written
 from trawl.wildcards import wild_key
 
 _HIVE: Final = re.compile(r"([^={}/]+)=\{(\w+)\}")
@@ -47,6 +50,9 @@ class Snippet:
 
     text: str
     note: str = ""
+
+
+NOTHING_ELSE: Final = Written()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,40 +99,101 @@ def name_of(job: Job) -> str:
 # --- DuckDB ------------------------------------------------------------------------------------------
 
 
-def duckdb(job: Job) -> Snippet:
-    """A view over all files; folders that are `name={placeholder}` are columns."""
+def duckdb(job: Job, written: Written = NOTHING_ELSE) -> Snippet:
+    """A view over all files; folders that are `name={placeholder}` are columns.
+
+    Objects under earlier keys, of which there will be no more, are named one by one.
+    """
     folder = job.key.rpartition("/")[0]
     parts = {name: piece for name, piece in _HIVE.findall(folder) if piece != "job"}
     columns = _columns(job, _NAMED.findall(folder) if parts else ())
     typed = {part: "DATE" if piece == "date" else _number(piece) for part, piece in parts.items()}
-    options = _options(columns, typed, job.format)
-    call = f"read_{'json' if job.format == 'jsonl' else job.format}"
-    source = [
-        f"SELECT * FROM {call}(",  # noqa: S608 - it is printed, and every name and text in it quoted
-        f"  {_text(_files(job))}",
-        *options,
-        ")",
-    ]
-    said = [f"  {_expression(name, kind, job.format)} AS {_name(name)}" for name, kind in columns.items()]
-    said += [f"  {_name(part)}" for part in typed]
+    selects = []
+    if written.current:
+        said = [f"{_expression(name, kind, job.format)} AS {_name(name)}" for name, kind in columns.items()]
+        said += [_name(part) for part in typed]
+        selects.append(_select(said, columns, job.format, _text(_files(job)), typed))
+    selects += [_earlier(columns, typed, *group) for group in _groups(job, written.earlier)]
+    text = "\nUNION ALL BY NAME\n".join(selects)
+    notes = [*_earlier_said(job, written), *written.notes]
+    lines = [*map(_comment, notes), f"CREATE OR REPLACE VIEW {name_of(job)} AS", f"{text};"]
+    if job.bucket.startswith("s3://"):
+        notes.append("For S3, DuckDB wants once: CREATE SECRET (TYPE s3, PROVIDER credential_chain);")
+    return Snippet("\n".join(lines), "\n".join(notes))
+
+
+def _select(said: list[str], columns: dict[str, _Kind], form: str, files: str, parts: dict[str, str]) -> str:
+    """A SELECT of files of one format, in which columns that no file has are null."""
     nothing = [
-        f"NULL::{'VARCHAR' if job.format == 'csv' else kind.duckdb} AS {_name(_header(name, job.format))}"
+        f"NULL::{'VARCHAR' if form == 'csv' else kind.duckdb} AS {_name(_header(name, form))}"
         for name, kind in columns.items()
     ]
+    source = [
+        f"SELECT * FROM read_{'json' if form == 'jsonl' else form}(",  # noqa: S608 - it is printed, and every name and text in it quoted
+        f"  {files}",
+        *_options(columns, parts, form),
+        ")",
+    ]
     lines = [
-        f"CREATE OR REPLACE VIEW {name_of(job)} AS",
         "SELECT",
-        ",\n".join(said),
+        ",\n".join(f"  {one}" for one in said),
         "FROM (",
         "  SELECT",
         ",\n".join(f"    {one}" for one in nothing),
         "  WHERE false",
         "  UNION ALL BY NAME",
         *(f"  {line}" for line in source),
-        ");",
+        ")",
     ]
-    note = "For S3, DuckDB wants once: CREATE SECRET (TYPE s3, PROVIDER credential_chain);"
-    return Snippet("\n".join(lines), note if job.bucket.startswith("s3://") else "")
+    return "\n".join(lines)
+
+
+def _groups(job: Job, earlier: Iterable[Manifest]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Format, named folders and files of objects that one call can read."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in earlier:
+        names = tuple(_NAMED.findall(one.object.key.rpartition("/")[0]))
+        file = _text(f"{_place(job)}/{one.object.key}")
+        found.setdefault((one.object.format, names), []).append(file)
+    for (form, names), files in found.items():
+        yield form, names, "[\n    " + ",\n    ".join(files) + "\n  ]"
+
+
+def _earlier(
+    columns: dict[str, _Kind], typed: dict[str, str], form: str, names: Iterable[str], files: str
+) -> str:
+    """A SELECT of objects under earlier keys, where a header or a folder may have meant something else."""
+    said = [
+        f"{_expression(name, kind, form, surely=False)} AS {_name(name)}" for name, kind in columns.items()
+    ]
+    there = dict.fromkeys((part for part in typed if part in names), "VARCHAR")
+    for part, kind in typed.items():
+        said.append(f"TRY_CAST({_name(part) if part in there else 'NULL'} AS {kind}) AS {_name(part)}")
+    # DuckDB reads JSON lines as what it is told they are, or not at all: text can be tried afterwards.
+    read = dict.fromkeys(columns, _kind(pa.string())) if form == "jsonl" else columns
+    return _select(said, read, form, files, there)
+
+
+def _earlier_said(job: Job, written: Written) -> list[str]:
+    """What to know of a view with objects under earlier keys."""
+    if not written.earlier:
+        return []
+    span = _span(written.earlier)
+    said = [
+        f"{span} are named here: print this again once a window of theirs was run again, or one was moved."
+    ]
+    if not written.current:
+        said.append(f"Nothing is under the key of {job.file} yet: print this again after its next run.")
+    return said
+
+
+def _span(earlier: Sequence[Manifest]) -> str:
+    first, last = earlier[0].object.key, earlier[-1].object.key
+    return f"Objects under earlier keys ({len(earlier):,}, from {first} to {last})"
+
+
+def _comment(text: str) -> str:
+    return f"-- {' '.join(text.split())}"
 
 
 def _options(columns: dict[str, _Kind], parts: dict[str, str], form: str) -> list[str]:
@@ -151,13 +218,18 @@ def _number(piece: str) -> str:
     return "BIGINT" if piece == "year" or piece in _NUMBERS else "VARCHAR"
 
 
-def _expression(name: str, kind: _Kind, form: str) -> str:
+def _expression(name: str, kind: _Kind, form: str, *, surely: bool = True) -> str:
+    """A column as its type; what cannot be that is null where it is not `surely` so."""
     cell = _name(_header(name, form))
-    if form != "csv" or kind.duckdb in {"BIGINT", "TIMESTAMPTZ"}:
-        return f"{cell}::{kind.duckdb}"
-    plain = f"regexp_replace({cell}, '^''(''*[{_SIGNS}])', '\\1')"
-    plain = f"replace(replace({plain}, '␀0', chr(0)), '␀1', '␀')"
-    return plain if kind.duckdb == "VARCHAR" else f"{plain}::JSON::VARCHAR[]"
+    if form == "csv" and kind.duckdb.startswith("VARCHAR"):
+        cell = f"regexp_replace({cell}, '^''(''*[{_SIGNS}])', '\\1')"
+        cell = f"replace(replace({cell}, '␀0', chr(0)), '␀1', '␀')"
+        if kind.duckdb == "VARCHAR":
+            return cell
+    as_json = kind.duckdb == "VARCHAR[]" and (form == "csv" or (form == "jsonl" and not surely))
+    for wanted in (["JSON"] if as_json else []) + [kind.duckdb]:
+        cell = f"{cell}::{wanted}" if surely else f"TRY_CAST({cell} AS {wanted})"
+    return cell
 
 
 def _header(name: str, form: str) -> str:
@@ -166,12 +238,17 @@ def _header(name: str, form: str) -> str:
 
 
 def _files(job: Job) -> str:
-    """All files of a job, as DuckDB globs; what is a glob in the folder's own name is none."""
+    """All files of a job, as DuckDB globs."""
+    return f"{_place(job)}/{wild_key(job)}"
+
+
+def _place(job: Job) -> str:
+    """A job's bucket, in which what is a glob in the folder's own name is none."""
     place = place_of(job.bucket, job.root)
     if place.startswith("file://"):
         place = str(Path(unquote(urlsplit(place).path)) if job.bucket.startswith("file:") else place[7:])
         place = re.sub(r"([*?\[])", r"[\1]", place)
-    return f"{place.rstrip('/')}/{wild_key(job)}"
+    return place.rstrip("/")
 
 
 def _text(value: str) -> str:
@@ -185,8 +262,11 @@ def _name(value: str) -> str:
 # --- Athena ------------------------------------------------------------------------------------------
 
 
-def athena(job: Job) -> Snippet:
-    """An external table; placeholders in the key's folders are partitions, which Athena computes."""
+def athena(job: Job, written: Written = NOTHING_ELSE) -> Snippet:
+    """An external table; placeholders in the key's folders are partitions, which Athena computes.
+
+    Objects under earlier keys are no part of it, unless they lie where it looks, and are told.
+    """
     if not job.bucket.startswith("s3://"):
         raise NoTable(f"{job.file} writes to {job.bucket}, and Athena reads S3 only")
     if job.format == "csv":
@@ -224,7 +304,27 @@ def athena(job: Job) -> Snippet:
         properties["storage.location.template"] = f"{place}/{template}/"
         each = ",\n".join(f"  '{name}' = '{_quoted(value)}'" for name, value in properties.items())
         lines += ["TBLPROPERTIES (", each, ")"]
-    return Snippet("\n".join(lines) + ";", _said_of(job, parts, head))
+    notes = [*_left_out(job, written, f"{template}/" if parts else f"{fixed}/"), *written.notes]
+    text = "\n".join([*map(_comment, notes), *lines])
+    return Snippet(f"{text};", "\n".join(filter(None, [*notes, _said_of(job, parts, head)])))
+
+
+def _left_out(job: Job, written: Written, where: str) -> list[str]:
+    """What of earlier keys is not below the folder, or the folders, that the table is of."""
+    pieces = re.split(r"\$\{\w+\}", where.removeprefix("/"))
+    below = re.compile("[^/]+".join(map(re.escape, pieces)))
+    left = [
+        one for one in written.earlier if one.object.format != job.format or not below.match(one.object.key)
+    ]
+    if not left:
+        return []
+    place = zone(job.schedule.timezone)
+    since, until = min(one.start for one in left), max(one.end for one in left)
+    days = (f"{moment.astimezone(place):%Y-%m-%dT%H:%M}".removesuffix("T00:00") for moment in (since, until))
+    again = "trawl backfill {} --from {} --to {} --again".format(shlex.quote(job.id), *days)
+    return [
+        f"{_span(left)} are not in this table: run their windows again (`{again}`), or ask DuckDB for them.",
+    ]
 
 
 def _said_of(job: Job, parts: dict[str, str], head: str) -> str:
@@ -283,5 +383,5 @@ def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")
 
 
-KINDS: Final[Mapping[str, Callable[[Job], Snippet]]] = {"duckdb": duckdb, "athena": athena}
-"""Who asks -> the statement for a job; each raises NoTable."""
+KINDS: Final[Mapping[str, Callable[[Job, Written], Snippet]]] = {"duckdb": duckdb, "athena": athena}
+"""Who asks -> the statement for a job and what it has written; each raises NoTable."""

@@ -27,7 +27,8 @@ from tests.trawl.jobs import utc
 from tests.trawl.living import NEXT, WINDOW, example, whole
 from trawl import querying
 from trawl.cli import trawl
-from trawl.querying import NoTable, athena, name_of
+from trawl.earlier import look
+from trawl.querying import NOTHING_ELSE, NoTable, athena, name_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -64,7 +65,7 @@ def columns(*names: str) -> tuple[Column, ...]:
 def asked(query: str, job: Job, name: str = "") -> list[dict[str, Any]]:
     """The answer of DuckDB to a query of the job's table."""
     with duckdb.connect() as connection:
-        connection.execute(querying.duckdb(job).text)
+        connection.execute(querying.duckdb(job, look(job, Run())).text)
         found = connection.execute(query.replace("TABLE", name or name_of(job)))
         names = [column[0] for column in found.description or []]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -184,6 +185,107 @@ def test_state_and_other_objects_are_no_part_of_the_table(tmp_path: Path) -> Non
     assert asked("SELECT count(*) AS n FROM TABLE", job) == [{"n": posts}]
 
 
+THIRD = Window(NEXT.end, NEXT.end + (NEXT.end - NEXT.start))
+OLD_KEYS = {
+    "csv": "o'ld/{date}.csv.gz",
+    "jsonl": "{job}/dt={date}/posts.jsonl.zst",
+    "parquet": "{year}/dt={month}/{date}.parquet",
+}
+COMPRESSED = {"csv": "gzip", "jsonl": "zstd", "parquet": None}
+
+
+def moved(folder: Path, form: str = "parquet") -> tuple[list[Job], Job]:
+    """A job under three earlier keys with a run each, and as it is today, with other columns, without one."""
+    old = example_in(folder, "csv", None, columns=columns("id", "created_at", "text", "likes", "hashtags"))
+    olds = [
+        replace(old, key=key, format=kind, compression=COMPRESSED[kind]) for kind, key in OLD_KEYS.items()
+    ]
+    for job, window in zip(olds, (WINDOW, NEXT, THIRD), strict=True):
+        whole(job, window, Run())
+    today = example_in(folder, form, None, key=f"today/dt={{date}}/posts.{form}")
+    return olds, replace(today, columns=columns("lang", "id", "hashtags", "text", "likes", "created_at"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_what_is_under_earlier_keys_is_in_the_view_exactly(form: str, tmp_path: Path) -> None:
+    """In whatever format it is; a column or a folder's that there was not then is null."""
+    olds, today = moved(tmp_path, form)
+    wanted = []
+    for job, window in zip(olds, (WINDOW, NEXT, THIRD), strict=True):
+        day = window.start.date() if job.format == "jsonl" else None
+        posts = read_posts(f"{tmp_path}/bucket/{object_key(job, window, Run())}").to_pylist()
+        wanted += [post | {"lang": None, "dt": day} for post in posts]
+    assert len({post["dt"] for post in wanted}) == 2
+    every = "SELECT * FROM TABLE ORDER BY created_at, id"
+    assert asked(every, today) == wanted
+    before = querying.duckdb(today, look(today, Run()))
+    assert "Nothing is under the key of pipelines/examples/covid_archive.yaml yet" in before.note
+    later = Window(THIRD.end, THIRD.end + (THIRD.end - THIRD.start))
+    whole(today, later, Run())
+    posts = read_posts(f"{tmp_path}/bucket/{object_key(today, later, Run())}").to_pylist()
+    wanted += [post | {"dt": later.start.date()} for post in posts]
+    assert asked(every, today) == wanted
+    made = querying.duckdb(today, look(today, Run()))
+    assert made.note == (
+        "Objects under earlier keys (3, from o'ld/2021-07-05.csv.gz to 2021/dt=07/2021-07-07.parquet)"
+        " are named here: print this again once a window of theirs was run again, or one was moved."
+    )
+    assert made.text.startswith(f"-- {made.note}\nCREATE OR REPLACE VIEW")
+
+
+def test_a_window_that_was_run_again_under_the_present_key_is_in_the_view_once(tmp_path: Path) -> None:
+    """As is one that a newer and longer window covers; what is gone breaks no view, and is told."""
+    olds, today = moved(tmp_path)
+    whole(today, WINDOW, Run())
+    posts = read_posts(f"{tmp_path}/bucket/{object_key(today, WINDOW, Run())}").num_rows
+    days = asked("SELECT count(*) n FROM TABLE WHERE created_at < '2021-07-06 00:00:00Z'", today)
+    assert days == [{"n": posts}]
+    (tmp_path / "bucket" / object_key(olds[1], NEXT, Run())).unlink()
+    whole(today, Window(THIRD.start, THIRD.start + 7 * (THIRD.end - THIRD.start)), Run())
+    found = look(today, Run())
+    assert found.earlier == ()
+    gone, covered = found.notes
+    assert gone.startswith(
+        "Left out: 1 object under earlier keys, gone or not to be read from here; `trawl verify"
+    )
+    assert covered == "Left out: 1 object under earlier keys, of windows that newer runs cover."
+    assert all(f"-- {note}\n" in querying.duckdb(today, found).text for note in found.notes)
+    for manifest in (tmp_path / "bucket" / "_trawl").rglob("manifest.json"):
+        manifest.write_text("{")
+    (damaged,) = look(today, Run()).notes
+    assert damaged.startswith("4 manifests cannot be read")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_a_header_that_meant_something_else_breaks_no_view(form: str, tmp_path: Path) -> None:
+    old = example_in(tmp_path, form, None, key=f"old/{{date}}.{form}", columns=columns("id", "text:likes"))
+    whole(old, WINDOW, Run())
+    today = replace(old, key=f"today/{{date}}.{form}", columns=columns("id", "likes"))
+    (counts,) = asked("SELECT count(*) > 0 AS n, count(likes) AS likes FROM TABLE", today)
+    assert counts == {"n": True, "likes": 0}
+
+
+def test_athena_is_told_what_is_not_where_it_looks(tmp_path: Path) -> None:
+    _, today = moved(tmp_path)
+    found = look(today, Run())
+    there = replace(today, bucket="s3://analytics")
+    made = athena(there, found)
+    words = (
+        "Objects under earlier keys (3, from o'ld/2021-07-05.csv.gz to 2021/dt=07/2021-07-07.parquet)"
+        " are not in this table: run their windows again (`trawl backfill examples.covid_archive"
+        " --from 2021-07-05 --to 2021-07-08 --again`), or ask DuckDB for them."
+    )
+    assert made.note.splitlines()[0] == words
+    assert made.text.startswith(f"-- {words}\nCREATE EXTERNAL TABLE")
+    (tree,) = sqlglot.parse(made.text, dialect="athena", error_level=sqlglot.ErrorLevel.RAISE)
+    assert isinstance(tree, exp.Create)
+    parquet = replace(found, earlier=found.earlier[2:])
+    assert "earlier keys" in athena(there, parquet).note
+    assert "earlier keys" not in athena(replace(there, key="{year}/{start}.parquet"), parquet).note
+    assert "earlier keys" not in athena(replace(there, key="{year}/dt={month}/a.parquet"), parquet).note
+    assert "earlier keys" in athena(replace(there, key="{year}/d={month}/a.parquet"), parquet).note
+
+
 HIVE = "{job}/dt={date}/posts.parquet"
 FEW = columns("id", "created_at", "text", "likes", "hashtags")
 S3 = plain(bucket="s3://analytics/team", key=HIVE, format="parquet", columns=FEW)
@@ -205,9 +307,9 @@ def test_the_statement_is_printed_as_it_is(whom: str, name: str) -> None:
     file = HERE / "table" / f"{name}.{whom}.sql"
     if (whom, name) == ("athena", "hive.csv"):
         with pytest.raises(NoTable):
-            querying.KINDS[whom](GOLDEN[name])
+            querying.KINDS[whom](GOLDEN[name], NOTHING_ELSE)
         return
-    made = querying.KINDS[whom](GOLDEN[name])
+    made = querying.KINDS[whom](GOLDEN[name], NOTHING_ELSE)
     text = f"{made.text}\n{made.note and f'-- {made.note}'}\n".rstrip("\n") + "\n"
     if os.environ.get("REGENERATE"):
         file.parent.mkdir(exist_ok=True)
@@ -277,17 +379,21 @@ def test_the_command_prints_the_statement_and_nothing_else(
     """What to know besides goes to standard error."""
     text = (
         "source: hackernews\nquery: covid\nbucket: s3://analytics\nkey: '{job}/dt={date}/posts.FORM'\n"
-        "schedule: daily\n"
+        "schedule: daily\nbucket_connection: nobody\n"
     )
     (tmp_path / "pipelines").mkdir()
     for form in ("parquet", "csv"):
         (tmp_path / "pipelines" / f"{form}.yaml").write_text(text.replace("FORM", form))
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(trawl, ["table", "parquet", "--for", "duckdb"])
-    assert (done.exit_code, done.stderr[:7]) == (0, "For S3,")
+    unread, once = done.stderr.splitlines()
+    assert (done.exit_code, once[:7]) == (0, "For S3,")
+    assert unread.startswith(
+        "What parquet wrote under earlier keys was not looked for: There is no connection"
+    )
     job = read_job(tmp_path / "pipelines" / "parquet.yaml", tmp_path)
     assert isinstance(job, Job)
-    assert done.stdout == querying.duckdb(job).text + "\n"
+    assert done.stdout == f"-- {unread}\n{querying.duckdb(job).text}\n"
     refused = CliRunner().invoke(trawl, ["table", "csv", "--for", "athena"])
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "let the key of pipelines/csv.yaml end in .parquet" in refused.stderr

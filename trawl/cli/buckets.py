@@ -157,14 +157,18 @@ def table(job: str, whom: str) -> None:
     """Print the statement that makes a table of all that JOB has written.
 
     Folders of its key that are called dt={date} are columns of the table too. A column that the job got
-    later is null in older files.
+    later is null in older files. What it wrote under earlier keys is in the table too, or told.
     """
     found = job_named(job)
     with explained():
-        from trawl.querying import KINDS, NoTable
+        from etl_callables.run import Run
+        from trawl.connections import connections
+        from trawl.earlier import look
+        from trawl.querying import KINDS, NOTHING_ELSE, NoTable
 
         try:
-            made = KINDS[whom](found)
+            KINDS[whom](found, NOTHING_ELSE)  # no bucket is read where there can be no table
+            made = KINDS[whom](found, look(found, Run(connection=connections(Path(found.root)))))
         except NoTable as error:
             raise click.ClickException(str(error)) from None
     click.echo(made.text)
