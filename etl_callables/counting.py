@@ -7,6 +7,7 @@ from typing import cast
 from etl_callables.extraction import credentials
 from etl_callables.preview import Counting, Preview
 from etl_callables.run import Run
+from etl_callables.shares import parts
 from etl_callables.sources import Request, source_for
 from schemas.job import Job
 from schemas.window import Window
@@ -28,5 +29,6 @@ def preview(job: Job, window: Window, run: Run) -> Preview | None:
         folder=job.folder,
         credentials=credentials(job, run),
         connection=job.source_connection or "",
+        parts=parts(job, window),
     )
     return cast("Counting", source).counts(request, run)

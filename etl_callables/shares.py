@@ -32,6 +32,11 @@ def shares(job: Job, window: Window) -> tuple[Share, ...]:
     return tuple(Share(day, high - low) for day, low, high in zip(days, marks, marks[1:], strict=False))
 
 
+def parts(job: Job, window: Window) -> int:
+    """In how many parts a run asks for a window: one, or one for each share that is to have posts."""
+    return sum(share.limit > 0 for share in shares(job, window)) or 1
+
+
 def days_of(window: Window, timezone: str) -> Iterator[Window]:
     """The days of a window, cut at the midnights of a time zone, the first and the last perhaps partly."""
     place = zone(timezone)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from schemas.cron import Cron, next_fire, parse_cron
-from schemas.schedule import Schedule
+from schemas.schedule import Schedule, cron_of_windows
 from schemas.zone import first_instant, zone
 
 _TICK: Final = timedelta(microseconds=1)
@@ -45,6 +45,23 @@ def runs_a_month(schedule: Schedule) -> int:
     if cron.in_real_time and any(_changes_of(schedule.timezone, year) for year in _YEARS):
         runs += len(cron.minutes)  # the hour that clocks show twice
     return runs
+
+
+def days_a_window(schedule: Schedule) -> int:
+    """The most days of its zone's calendar that a window lies on, from one fire time to the next."""
+    cron = cron_of_windows(schedule)
+    into_the_last = (cron.hours[0], cron.minutes[0]) != (0, 0)
+    return _widest_gap(cron.days, cron.months, cron.weekdays) + into_the_last
+
+
+@lru_cache(maxsize=1024)
+def _widest_gap(days: frozenset[int] | None, months: frozenset[int], weekdays: frozenset[int] | None) -> int:
+    """Days from one that it fires on to the next, at most."""
+    cron = Cron((0,), (0,), days, months, weekdays)
+    first, last = date(_YEARS[0], 1, 1).toordinal(), date(_YEARS[-1] + 1, 1, 1).toordinal()
+    firing = [day for day in range(first, last) if cron.matches(date.fromordinal(day))]
+    # The years come again: from the last of them it goes on with the first.
+    return max(after - before for before, after in pairwise([*firing, firing[0] + last - first]))
 
 
 @lru_cache(maxsize=1024)

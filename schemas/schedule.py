@@ -165,13 +165,14 @@ def last_at_or_before(schedule: Schedule, moment: datetime) -> datetime | None:
     return last_fire(parse_cron(schedule.cron), schedule.timezone, moment)
 
 
-def _windows_of(schedule: Schedule) -> Cron:
+def cron_of_windows(schedule: Schedule) -> Cron:
+    """What cuts time into windows: of a job that only runs when asked, days."""
     return parse_cron(schedule.cron or _WORDS["daily"])
 
 
 def window_at(schedule: Schedule, moment: datetime) -> Window:
     """The window that contains the aware `moment`; ValueError where time itself ends."""
-    cron = _windows_of(schedule)
+    cron = cron_of_windows(schedule)
     start = last_fire(cron, schedule.timezone, moment)
     end = next_fire(cron, schedule.timezone, moment)
     if start is None or end is None:
@@ -184,13 +185,13 @@ def window_from(schedule: Schedule, moment: datetime) -> Window:
     window = window_at(schedule, moment)
     if window.start == moment:
         return window
-    follower = next_fire(_windows_of(schedule), schedule.timezone, window.end)
+    follower = next_fire(cron_of_windows(schedule), schedule.timezone, window.end)
     return Window(window.end, follower) if follower else window
 
 
 def window_before(schedule: Schedule, moment: datetime) -> Window:
     """The last window that is complete at the aware `moment`; ValueError where time itself begins."""
-    cron = _windows_of(schedule)
+    cron = cron_of_windows(schedule)
     end = last_fire(cron, schedule.timezone, moment)
     start = None if end is None else last_fire(cron, schedule.timezone, end - _TICK)
     if start is None or end is None:

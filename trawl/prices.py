@@ -36,16 +36,18 @@ def costs() -> str:
         "",
         *_table(["what", "each"], [[name, dollars(usd)] for name, usd in x_prices.PRICES.usd.items()]),
     ]
-    rows = [
-        [f"{posts:,}", *(dollars(x_prices.most(posts, expand).usd) for _, expand in _EXPANSIONS)]
-        for posts in _RUNS
-    ]
+    rows = [[f"{limit:,}", *(_most(limit, expand) for _, expand in _EXPANSIONS)] for limit in _RUNS]
     runs = [
-        "What a run costs, at most, with nothing to tell besides or with one of `options.expand`:",
+        "What a search costs a run, at most, with nothing to tell besides or with one of `options.expand`:",
         "",
-        *_table(["posts a run", *(name for name, _ in _EXPANSIONS)], rows),
+        *_table(["`limit`", *(name for name, _ in _EXPANSIONS)], rows),
     ]
     return "\n".join([*prices, "", *runs])
+
+
+def _most(limit: int, expand: Sequence[str]) -> str:
+    cost = x_prices.of_run(limit, {"expand": expand})
+    return "" if cost is None else dollars(cost.usd)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

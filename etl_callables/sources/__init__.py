@@ -48,7 +48,8 @@ class Request:
     folder of the job's file. `credentials` are the values of the job's source connection, whose name
     `connection` has for messages. `memory` is the note that an incremental source left itself.
     `shared` is what parts of one request, asked for side by side, have in common, such as a rate or a
-    login. A source that charges takes from the `purse` before it asks.
+    login. A source that charges takes from the `purse` before it asks. `parts` says to whoever only counts in
+    how many parts a run asks for the window.
     """
 
     query: str | None
@@ -61,6 +62,7 @@ class Request:
     memory: Mapping[str, Any] = field(default_factory=dict)
     shared: dict[Any, Any] = field(default_factory=dict, compare=False)
     purse: Purse = field(default_factory=Purse)
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

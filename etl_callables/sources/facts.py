@@ -22,17 +22,18 @@ class Facts:
 
     `connection` says what its Airflow connection holds, empty where it takes none. `most` is how many
     posts a run can get out of it at most. `reach` gives, for a job's options, how far back it goes, None
-    where there is no end; `dollars`, for a number of posts and options, the most that a run can cost.
-    Either is None where it is the same answer for all: no end, nothing to pay. `prices` says in words
-    what is charged. `note` is a sentence that a person should know before choosing it. `home` is an address
-    of the service that answers without credentials, if only to ask for them.
+    where there is no end; `dollars`, for a limit, options and the parts that a run asks for its window in,
+    the most that a run can cost, None where there is no bound. Either is None where it is the same answer
+    for all: no end, nothing to pay. `prices` says in words what is charged. `note` is a sentence that a
+    person should know before choosing it. `home` is an address of the service that answers without
+    credentials, if only to ask for them.
     """
 
     gives: str
     connection: str = ""
     most: int | None = None
     reach: Callable[[Options], timedelta | None] | None = None
-    dollars: Callable[[int, Options], Decimal] | None = None
+    dollars: Callable[[int | None, Options, int], Decimal | None] | None = None
     prices: str = ""
     note: str = ""
     home: str = ""
@@ -42,11 +43,11 @@ def _x_reach(options: Options) -> timedelta | None:
     return timedelta(days=7) if options.get("search") == "recent" and "user" not in options else None
 
 
-def _x_dollars(posts: int, options: Options) -> Decimal:
-    from etl_callables.sources.x_prices import most  # noqa: PLC0415  for jobs that pay only
+def _x_dollars(limit: int | None, options: Options, parts: int) -> Decimal | None:
+    from etl_callables.sources.x_prices import of_run  # noqa: PLC0415  for jobs that pay only
 
-    tens = -(-posts // 10) * 10  # the smallest page there is
-    return Decimal(str(most(tens, options.get("expand") or ()).usd))
+    cost = of_run(limit, options, parts)
+    return None if cost is None else Decimal(str(cost.usd))
 
 
 FACTS: Final[Mapping[tuple[str, str], Facts]] = {

@@ -26,7 +26,17 @@ from etl_callables.sources import Page, Request, x_prices
 from etl_callables.sources.x_access import OtherSpelling, StaleToken, client, reason
 from etl_callables.sources.x_api_v2 import read_page
 from etl_callables.sources.x_prices import PRICES
-from etl_callables.sources.x_questions import DOORS, FIRST, Place, moved, parameters, span, stamp
+from etl_callables.sources.x_questions import (
+    DOORS,
+    FIRST,
+    Place,
+    depth,
+    looks_up,
+    moved,
+    parameters,
+    span,
+    stamp,
+)
 from etl_callables.verdict import Answer
 from schemas.window import Window
 
@@ -56,10 +66,6 @@ _USER: Final = "x: user"
 
 _FIRST_OF_TIMELINE: Final = datetime(2010, 11, 6, tzinfo=UTC)
 """What a timeline may begin with at the earliest; without a beginning it has everything too."""
-
-_TIMELINE_DEPTH: Final = 3200
-_WITHOUT_REPLIES: Final = 800
-"""Posts of a user that X gives at most, all of them or without the replies."""
 
 _MOST_A_DAY: Final = 2400
 """Posts that X lets a user write in a day."""
@@ -158,9 +164,8 @@ class _Asking:
         begun = purse.spent > 0 or self.request.shared.get(_BEGUN, False)
         self.request.shared[_BEGUN] = True
         user = self.request.options.get("user")
-        lookups = int(bool(user) and not str(user).removeprefix("@").isdecimal())
         price = x_prices.most(DOORS["user" if user else "recent"].least, self.expand).usd
-        price += PRICES.cost({"user": lookups}).usd
+        price += x_prices.of_lookup(self.request.options).usd
         if not purse.holds(price):
             if begun:
                 return f"{purse.bound} does not pay for {dollars(price)} more: {_gone(window)}"
@@ -205,12 +210,13 @@ class _Asking:
             raise Stop("The window has not begun yet, so that there is nothing that X could give.")
         place = Place(door="user", start=start, end=end)
         name = name.removeprefix("@")
-        if name.isdecimal():
+        if not looks_up(self.request.options):
             return None, moved(place, user=name)
         if (known := self.request.shared.get(_USER)) is not None:
             return None, moved(place, user=known[0], posted=known[1])
         path = f"/2/users/by/username/{quote(name, safe='')}"
-        answer, cost = self._paid(path, {"user.fields": "public_metrics"}, PRICES.cost({"user": 1}))
+        price = x_prices.of_lookup(self.request.options)
+        answer, cost = self._paid(path, {"user.fields": "public_metrics"}, price)
         data = _mapping(answer.value.get("data"))
         if not isinstance(data.get("id"), str):
             raise Stop(f"X knows no user {name} ({reason(answer.value)}): correct `options.user`.")
@@ -304,19 +310,15 @@ class _Asking:
 
     def _may_have_more(self, place: Place) -> bool:
         """Whether the window may reach further back than what X gives of a user's posts."""
-        depth = self._depth()
-        if place.door != "user" or (place.posted is not None and place.posted <= depth):
+        there = depth(self.request.options)
+        if there is None or (place.posted is not None and place.posted <= there):
             return False
-        return place.start is None or place.start < self.run.now() - timedelta(days=depth / _MOST_A_DAY)
-
-    def _depth(self) -> int:
-        """How many of a user's posts X gives."""
-        return _WITHOUT_REPLIES if "replies" in self.request.options.get("exclude", ()) else _TIMELINE_DEPTH
+        return place.start is None or place.start < self.run.now() - timedelta(days=there / _MOST_A_DAY)
 
     def _beyond(self, place: Place) -> str:
-        depth = self._depth()
-        which = " without replies" if depth == _WITHOUT_REPLIES else ""
-        return f"X gives the last {depth:,} posts of a user{which}, and may have left out {place.missing}"
+        which = " without replies" if "replies" in self.request.options.get("exclude", ()) else ""
+        last = f"{depth(self.request.options):,}"
+        return f"X gives the last {last} posts of a user{which}, and may have left out {place.missing}"
 
     # --- counts ------------------------------------------------------------------------------------
 
@@ -341,12 +343,12 @@ class _Asking:
             if (token := _next(page)) is not None:
                 asked["next_token"] = token
         number = sum(days.values())
-        kept = number if self.request.limit is None else min(number, self.request.limit)
+        request = self.request
         return Preview(
             posts=number,
             days=tuple(sorted(days.items())),
             asked=PRICES.cost({kind: questions}),
-            most=x_prices.most(kept, self.expand),
+            most=x_prices.of_run(request.limit, request.options, request.parts, found=number),
             missing=self._missing(place),
         )
 

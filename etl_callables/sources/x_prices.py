@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from etl_callables.cost import Cost, Prices
+from etl_callables.cost import Cost, Prices, total
+from etl_callables.sources.x_questions import DOORS, depth, looks_up
 
 PRICES: Final = Prices(
     as_of="2026-04",
@@ -48,6 +49,33 @@ def of_page(page: Mapping[str, Any]) -> Cost:
 def is_user(item: Any) -> bool:
     """Whether an item of an answer is a user, who has a name where a post has a text."""
     return isinstance(item, dict) and "username" in item and "text" not in item
+
+
+def of_run(
+    limit: int | None, options: Mapping[str, Any], parts: int = 1, *, found: int | None = None
+) -> Cost | None:
+    """What a run can cost at most; None where nothing says when it ends.
+
+    `parts` are those that its window is asked for in, each of which may read a page of the least size for
+    the one post that it still wants. `found` is how many posts there are, where they were counted. Posts
+    that X gives twice, or that cannot be read, are paid for and take no place in `limit`: only `max_cost`
+    holds whatever X does.
+    """
+    user = bool(options.get("user"))
+    least = DOORS["user" if user else "recent"].least
+    parts = parts if limit is None else min(parts, limit)
+    # A page from before the window finds out whether there is more of a user.
+    probes = parts * least if user else 0
+    bounds = [] if limit is None else [limit + parts * (least - 1)]
+    bounds += [there + probes for there in (depth(options), found) if there is not None]
+    if not bounds:
+        return None
+    return total([of_lookup(options), most(min(bounds), options.get("expand") or ())])
+
+
+def of_lookup(options: Mapping[str, Any]) -> Cost:
+    """What it costs to find a job's user by name; nothing where it has no need to."""
+    return PRICES.cost({"user": int(looks_up(options))})
 
 
 def most(posts: int, expand: Collection[str]) -> Cost:

@@ -49,6 +49,24 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
 """How fields and expansions are called, in the new spelling and in the old."""
 
 
+_TIMELINE_DEPTH: Final = 3200
+_WITHOUT_REPLIES: Final = 800
+"""Posts of a user that X gives at most, all of them or without the replies."""
+
+
+def depth(options: Mapping[str, Any]) -> int | None:
+    """How many posts X gives of a job's user; None of a search, which has no end."""
+    if not options.get("user"):
+        return None
+    return _WITHOUT_REPLIES if "replies" in options.get("exclude", ()) else _TIMELINE_DEPTH
+
+
+def looks_up(options: Mapping[str, Any]) -> bool:
+    """Whether a run asks who its user is, whom the job names and X knows by a number."""
+    user = options.get("user")
+    return bool(user) and not str(user).removeprefix("@").isdecimal()
+
+
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a question goes on, and all that makes it the same question: a cursor, once it is JSON.
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.counting import fires_between, runs_a_month
+from schemas.counting import days_a_window, fires_between, runs_a_month
 from schemas.cron import next_fire, parse_cron
 from schemas.schedule import Schedule, parse_schedule
+from schemas.zone import zone
 
 ZONES = (
     "UTC",
@@ -113,3 +114,36 @@ def test_no_real_month_has_more_runs_than_said(cron: str, timezone: str) -> None
     ]
     most = max(walked(cron, timezone, start, end) for start, end in pairwise(starts))
     assert most <= runs_a_month(Schedule(cron, timezone)) <= most + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("daily", 1),
+        ("0 6 * * *", 2),
+        ("hourly", 1),
+        ("weekdays", 3),
+        ("30 9-17 * * 1-5", 4),
+        ("monthly", 31),
+        ("yearly", 366),
+        ("0 0 29 2 *", 1461),
+        ("manual", 1),
+    ],
+)
+def test_a_window_lies_on_as_many_days_as_the_longest_there_is(text: str, most: int) -> None:
+    assert days_a_window(parse_schedule(text)) == most
+
+
+@pytest.mark.parametrize("timezone", ZONES)
+@pytest.mark.parametrize("cron", [cron for cron in CRONS if cron != "0 9 29 2 *"])
+def test_no_real_window_lies_on_more_days_than_said(cron: str, timezone: str) -> None:
+    place, moments = zone(timezone), [datetime(2023, 12, 25, tzinfo=UTC)]
+    while len(moments) < 800 and moments[-1].year < 2026:
+        following = next_fire(parse_cron(cron), timezone, moments[-1])
+        assert following is not None
+        moments.append(following)
+    days = [
+        ((end - timedelta(seconds=1)).astimezone(place).date() - start.astimezone(place).date()).days + 1
+        for start, end in pairwise(moments)
+    ]
+    assert max(days) <= days_a_window(Schedule(cron, timezone))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -30,7 +30,7 @@ from etl_callables.run import Run, prefix
 from etl_callables.sources import Request, archive, source_for, twitter_x_api, x_prices
 from etl_callables.sources.facts import FACTS
 from etl_callables.store import open_store
-from schemas.job import Job, MaxCost
+from schemas.job import DateRange, Job, MaxCost
 from schemas.meaning import CHARGING
 from schemas.reading import read_job
 from schemas.shape import schema
@@ -41,6 +41,7 @@ from tests.servers.x_api import PRICES, XApi, broken
 from tests.servers.x_api_posts import AUTHORS, User, made_up, snowflake
 from tests.servers.x_api_posts import Post as XPost
 from tests.sources.test_x_api_stand_in import fits
+from trawl.plan.forecast import forecast
 
 DAY = Window(datetime(2026, 7, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC))
 NEWEST = DAY.end - timedelta(minutes=1)
@@ -496,6 +497,69 @@ def test_no_run_costs_more_than_it_may_and_each_says_what_it_cost(  # noqa: PLR0
             assert done.truncated.endswith("UTC is missing")
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    count=st.integers(0, 60),
+    limit=st.integers(1, 60) | st.none(),
+    days=st.integers(1, 6),
+    per=st.sampled_from(["run", "day"]),
+    subject=st.sampled_from([{}, {"user": ADA.username}, {"user": ADA.id}]),
+    expand=st.sets(st.sampled_from(["author", "media", "references"])),
+    at_most=st.none() | st.integers(1, 12),
+)
+def test_what_a_run_pays_is_within_what_the_plan_says(  # noqa: PLR0917 - hypothesis names them
+    tmp_path_factory: pytest.TempPathFactory,
+    count: int,
+    limit: int | None,
+    days: int,
+    per: Literal["run", "day"],
+    subject: dict[str, Any],
+    expand: set[str],
+    at_most: int | None,
+) -> None:
+    """However small the pages are that X gives, and wherever in the window the posts lie."""
+    posts = [replace(post, author=ADA) for post in made_up(count, NEWEST, apart=timedelta(hours=3))]
+    window = Window(DAY.end - timedelta(days=days), DAY.end)
+    options = {"expand": sorted(expand), **subject}
+    with world(tmp_path_factory.mktemp("x"), posts, AUTHORS, limit=limit, options=options, per=per) as at:
+        at.does(query=None if subject else "covid", date_range=DateRange(window.start, window.end, "whole"))
+        at.window, at.x.at_most = window, at_most
+        bound = forecast(at.job, NOW, last=None).run_dollars
+        at.extract()
+        assert (bound is None) == (limit is None and not subject)
+        assert bound is None or at.x.bill <= bound
+        if bound is not None and not subject:
+            paid = at.x.bill
+            found = preview(at.job, window, at.run)
+            assert found is not None
+            assert found.most is not None
+            assert paid <= Decimal(str(found.most.usd)) <= bound
+
+
+@pytest.mark.parametrize(
+    ("limit", "options", "parts", "reads"),
+    [
+        (3, {}, 1, {"post": 12}),
+        (150, {}, 1, {"post": 159}),
+        (150, {}, 365, {"post": 1500}),
+        (150, {}, 7, {"post": 213}),
+        (3, {"user": "nasa"}, 1, {"post": 7, "user": 1}),
+        (3, {"user": "7000"}, 1, {"post": 7}),
+        (None, {"user": "7000"}, 1, {"post": 3205}),
+        (None, {"user": "nasa", "exclude": ["replies"]}, 1, {"post": 805, "user": 1}),
+        (5000, {"user": "7000"}, 2, {"post": 3210}),
+        (1, {"user": "nasa", "expand": ["author", "media"]}, 1, {"post": 5, "user": 6, "media": 20}),
+    ],
+)
+def test_a_run_may_read_a_page_of_the_least_size_for_its_last_post(
+    limit: int | None, options: dict[str, Any], parts: int, reads: dict[str, int]
+) -> None:
+    cost = x_prices.of_run(limit, options, parts)
+    assert cost is not None
+    assert cost.reads == reads
+    assert x_prices.of_run(None, {}) is None
+
+
 def test_a_bound_takes_smaller_pages_before_it_gives_up(build: Build) -> None:
     at = build().does(max_cost=MaxCost(run=0.70), limit=200)
     done = at.extract()
@@ -788,7 +852,7 @@ def test_counts_tell_how_many_there_are_and_what_they_would_cost(build: Build) -
     assert (found.posts, found.missing) == (250, None)
     assert [(day.isoformat(), number) for day, number in found.days] == [("2026-07-05T00:00:00+00:00", 250)]
     assert found.asked == Cost(usd=0.005, reads={"counts of the last 7 days": 1}, prices="2026-04")
-    assert found.most == Cost(usd=1.5, reads={"post": 100, "user": 100}, prices="2026-04")
+    assert found.most == Cost(usd=1.635, reads={"post": 109, "user": 109}, prices="2026-04")
     assert at.x.charged == {"counts/recent": 1}
 
 
@@ -796,7 +860,14 @@ def test_a_job_is_counted_where_its_source_can(build: Build) -> None:
     at = build().does(limit=100)
     found = preview(at.job, DAY, at.run)
     assert found is not None
-    assert (found.posts, found.most and found.most.usd) == (250, 0.5)
+    assert (found.posts, found.most and found.most.usd) == (250, 0.545)
+    three_days = Window(DAY.start - timedelta(days=2), DAY.end)
+    spread = preview(replace(at.job, limit=40, per="day"), three_days, at.run)
+    assert spread is not None
+    assert spread.most == Cost(usd=0.335, reads={"post": 67}, prices="2026-04")
+    few = preview(replace(at.job, limit=1000), DAY, at.run)
+    assert few is not None
+    assert few.most == Cost(usd=1.25, reads={"post": 250}, prices="2026-04")
     assert preview(any_job("./bucket"), DAY, at.run) is None
     with pytest.raises(Stop, match="There is no connection x_api"):
         preview(at.job, DAY, Run())

@@ -186,8 +186,21 @@ def test_show_of_a_range_that_is_over_says_what_a_backfill_makes(project: Path) 
 def test_show_says_what_a_job_fetches_and_costs_at_most(project: Path) -> None:
     more = "date_range: {since: 2025-06-01}\nlimit: 100\noptions: {expand: [author]}\n"
     text = page(project, more, datetime(2025, 6, 15, 12, tzinfo=UTC))
-    assert "A backfill of its range would create 14 runs, 1,400 posts at most, $21.00." in text
-    assert "At most 3,100 posts a month (31 runs), $46.50." in text
+    assert "A backfill of its range would create 14 runs, 1,400 posts at most, $22.89." in text
+    assert "At most 3,100 posts a month (31 runs), $50.69." in text
+
+
+@pytest.mark.parametrize(
+    ("more", "cost"),
+    [
+        ("limit: 100\nschedule: daily\n", "(31 runs), $16.90."),  # 31 times 109 posts
+        ("limit: 100\nschedule: daily at 06:00\n", "(31 runs), $18.29."),  # on two days each
+        ("limit: 100\nschedule: monthly\n", "(1 run), $1.90."),
+        ("limit: 7\nschedule: monthly\n", "(1 run), $0.35."),
+    ],
+)
+def test_show_reckons_with_a_page_too_many_for_each_day_of_a_run(project: Path, more: str, cost: str) -> None:
+    assert cost in page(project, f"per: day\n{more}", datetime(2025, 6, 15, 12, tzinfo=UTC))
 
 
 def test_show_of_a_job_that_runs_when_asked(project: Path) -> None:

@@ -115,6 +115,7 @@ def test_json_holds_the_plan_for_tools(project: Path) -> None:
         {"name": "limit", "before": 150, "after": 1500, "written_in": "pipelines/covid.yaml:3"}
     ]
     assert (item["before"]["posts_a_month"], item["after"]["posts_a_month"]) == (4650, 46500)
+    assert (item["before"]["dollars_a_run"], item["before"]["dollars_a_month"]) == ("0.80", "24.65")
     assert [remark["kind"] for remark in item["remarks"]] == ["limit-grew"]
     assert item["runs"][0]["object"].startswith("s3://my-bucket/covid/")
 

@@ -170,7 +170,7 @@ def test_what_the_source_can_count_is_counted_first_and_little_is_paid(project: 
     assert result.exit_code == 0, result.output
     lines = click.unstyle(result.stdout).splitlines()
     assert lines[1] == (
-        "The source counts 250 posts there; fetching what a run keeps costs at most $0.50;"
+        "The source counts 250 posts there; fetching what a run keeps costs at most $0.545;"
         " counting cost $0.01."
     )
     assert lines[2].startswith("10 posts of 10 items on 1 page for $0.05.")

@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from etl_callables.shares import parts
 from etl_callables.sources.facts import facts_of
-from schemas.counting import fires_between, runs_a_month
+from schemas.counting import days_a_window, fires_between, runs_a_month
 from schemas.job import Job
 from schemas.schedule import describe, window_before
 from schemas.window import Window
@@ -66,9 +67,9 @@ def forecast(job: Job, now: datetime, *, last: datetime | None, count: int = RUN
         monthly,
         posts,
         past_posts,
-        _dollars(job, most, monthly, job.max_cost.month),
+        _dollars(job, monthly, job.max_cost.month),
         past_dollars,
-        _dollars(job, most, 1, job.max_cost.month),
+        _dollars(job, 1, job.max_cost.month),
     )
 
 
@@ -78,13 +79,25 @@ def bounds_of(job: Job, runs: int) -> tuple[int | None, Decimal | None]:
     What `max_cost` allows a month is not among the bounds.
     """
     most = _most(job)
-    return None if most is None else most * runs, _dollars(job, most, runs, None)
+    return None if most is None else most * runs, _dollars(job, runs, None)
 
 
 def _most(job: Job) -> int | None:
     """The most posts of a run, by the job's limit and the source's."""
     bounds = [bound for bound in (job.limit, facts_of(job.source, job.via).most) if bound is not None]
     return min(bounds, default=None)
+
+
+def _parts(job: Job) -> int:
+    """In how many parts a run asks for its window, at most."""
+    if job.per != "day" or job.limit is None:
+        return 1
+    since, until = job.date_range.since, job.date_range.until
+    if job.date_range.each_run == "interval":
+        return days_a_window(job.schedule)
+    if since is None or until is None:
+        return job.limit  # it grows with time, until each post has a day of its own
+    return parts(job, Window(since, until))
 
 
 def _left(job: Job, first: Window | None, now: datetime) -> int:
@@ -99,12 +112,13 @@ def _left(job: Job, first: Window | None, now: datetime) -> int:
     return fires_between(cron, job.schedule.timezone, start, until)
 
 
-def _dollars(job: Job, most: int | None, runs: int, bound: float | None) -> Decimal | None:
+def _dollars(job: Job, runs: int, bound: float | None) -> Decimal | None:
     """The most that so many runs can cost, by what the source charges and what the job allows."""
     price = facts_of(job.source, job.via).dollars
     if price is None:
         return None
-    a_run = [] if most is None else [price(most, job.options)]
+    charged = price(job.limit, job.options, _parts(job))
+    a_run = [] if charged is None else [charged]
     a_run += [] if job.max_cost.run is None else [Decimal(str(job.max_cost.run))]
     bounds = [min(a_run) * runs] if a_run else []
     bounds += [] if bound is None else [Decimal(str(bound))]

@@ -11,7 +11,7 @@ from trawl.plan import Item, Plan
 from trawl.plan.changes import Value
 from trawl.plan.forecast import Forecast
 from trawl.plan.remarks import Remark
-from trawl.plan.words import where
+from trawl.plan.words import cents, where
 from trawl.secrets import hide
 
 VERSION = 1
@@ -96,7 +96,7 @@ def _forecast(ahead: Forecast) -> dict[str, Any]:
 
 
 def _money(dollars: Decimal | None) -> str | None:
-    return None if dollars is None else f"{dollars:.2f}"
+    return None if dollars is None else str(cents(dollars))
 
 
 def _run(run: Coming, place: str) -> dict[str, Any]:

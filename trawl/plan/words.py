@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 from etl_callables.sources.facts import facts_of
@@ -81,8 +81,14 @@ def takes(run: Coming, place: tzinfo) -> str:
 
 
 def money(dollars: Decimal) -> str:
-    """US dollars to the cent."""
-    return f"${dollars:,.2f}" if dollars >= 0 else f"-${-dollars:,.2f}"
+    """US dollars that are an upper bound, or the difference of two, as people read them."""
+    exact = cents(dollars)
+    return f"${exact:,}" if exact >= 0 else f"-${-exact:,}"
+
+
+def cents(dollars: Decimal) -> Decimal:
+    """To the cent, and never below, or it would be no upper bound any more."""
+    return dollars.quantize(Decimal("0.01"), ROUND_CEILING)
 
 
 def bounds(item: Item) -> list[str]:
@@ -116,7 +122,7 @@ def _dearer(item: Item, dollars: Decimal) -> str:
         return ""
     if was.dollars is None and facts_of(job.source, job.via).dollars is not None:
         return " (so far without a limit)"
-    more = dollars - (was.dollars or Decimal(0))
+    more = cents(dollars) - cents(was.dollars or Decimal(0))
     return f" ({'+' if more > 0 else ''}{money(more)})"
 
 
