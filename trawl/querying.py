@@ -109,7 +109,7 @@ def duckdb(job: Job, written: Written = NOTHING_ELSE) -> Snippet:
     columns = _columns(job, _NAMED.findall(folder) if parts else ())
     typed = {part: "DATE" if piece == "date" else _number(piece) for part, piece in parts.items()}
     selects = []
-    if written.current:
+    if written.current or not written.earlier:
         said = [f"{_expression(name, kind, job.format)} AS {_name(name)}" for name, kind in columns.items()]
         said += [_name(part) for part in typed]
         selects.append(_select(said, columns, job.format, _text(_files(job)), typed))

@@ -180,6 +180,12 @@ def test_a_bucket_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     assert str(tmp_path) in one.remedy
 
 
+def test_a_folder_that_cannot_be_looked_for_says_why_and_is_not_said_to_come(tmp_path: Path) -> None:
+    one = bucket(job(root=str(tmp_path), bucket=f"./{'a' * 300}"), Run())
+    assert (one.found, one.advice) == ("cannot be written", "")
+    assert "File name too long" in one.remedy
+
+
 class Faulty:
     """A bucket in which one thing goes wrong."""
 

@@ -14,8 +14,10 @@ import sqlglot
 from click.testing import CliRunner
 from sqlglot import exp
 
+from etl_callables.errors import Stop
 from etl_callables.reader import read_posts
 from etl_callables.run import Run, object_key
+from etl_callables.store_local import LocalStore
 from etl_callables.table import SCHEMA
 from schemas.job import Column, DateRange, Job
 from schemas.key import render_key
@@ -27,7 +29,7 @@ from tests.trawl.jobs import utc
 from tests.trawl.living import NEXT, WINDOW, example, whole
 from trawl import querying
 from trawl.cli import trawl
-from trawl.earlier import look
+from trawl.earlier import look, written
 from trawl.querying import NOTHING_ELSE, NoTable, athena, name_of
 
 HERE = Path(__file__).parent
@@ -254,6 +256,22 @@ def test_a_window_that_was_run_again_under_the_present_key_is_in_the_view_once(t
         manifest.write_text("{")
     (damaged,) = look(today, Run()).notes
     assert damaged.startswith("4 manifests cannot be read")
+
+
+class Narrow(LocalStore):
+    """A bucket in which a reader may not look for what is under earlier keys."""
+
+    def size(self, key: str) -> int | None:
+        raise Stop(f"This user may not read {key}.")
+
+
+def test_what_a_reader_may_not_look_for_is_left_out_and_told(tmp_path: Path) -> None:
+    _, today = moved(tmp_path)
+    found = written(today, Narrow(tmp_path / "bucket"))
+    assert (found.earlier, found.current) == ((), False)
+    (note,) = found.notes
+    assert note.startswith("Left out: 3 objects under earlier keys, gone or not to be read from here;")
+    assert querying.duckdb(today, found).text.endswith(querying.duckdb(today).text)
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])

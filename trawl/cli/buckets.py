@@ -47,7 +47,8 @@ def verify(
 
     Finds objects that are missing, changed, or known to no manifest, manifests and raw pages that are gone,
     what runs left behind, and what others put below _trawl/; with --raw, raw pages that are not those that
-    a run read. Without BUCKET or JOB, those of all jobs. Ends with 1 where anything is wrong.
+    a run read. Without BUCKET or JOB, those of all jobs. Ends with 1 where anything is wrong, which a run
+    is not whose window newer runs cover too, as after a change of schedule: it is named.
     """
     with explained():
         from trawl.verifying import verify_named
