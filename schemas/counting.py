@@ -41,10 +41,18 @@ def runs_a_month(schedule: Schedule) -> int:
     if schedule.cron is None:
         return 0
     cron = parse_cron(schedule.cron)
-    runs = _most_days(cron.days, cron.months, cron.weekdays) * len(cron.hours) * len(cron.minutes)
+    runs = _most_days(cron.days, cron.months, cron.weekdays) * runs_a_day(schedule)
     if cron.in_real_time and any(_changes_of(schedule.timezone, year) for year in _YEARS):
         runs += len(cron.minutes)  # the hour that clocks show twice
     return runs
+
+
+def runs_a_day(schedule: Schedule) -> int:
+    """The runs of a day that has any and is no shorter or longer than others."""
+    if schedule.cron is None:
+        return 0
+    cron = parse_cron(schedule.cron)
+    return len(cron.hours) * len(cron.minutes)
 
 
 def days_a_window(schedule: Schedule) -> int:

@@ -71,3 +71,8 @@ def short(text: str) -> str:
     """Text on one line, cut where it is long, with nothing in it that moves a cursor."""
     line = printable(text)
     return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 job`, `1,000 jobs`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -15,7 +15,6 @@ from etl_callables.cost import dollars
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import Damaged, Manifest, read_manifest
 from etl_callables.run import Run, object_key, prefix
-from etl_callables.sources import ONE_AT_A_TIME
 from etl_callables.sources.facts import facts_of
 from etl_callables.store import open_store
 from schemas.bucket import place_of
@@ -24,11 +23,12 @@ from schemas.job import Job
 from schemas.key import TABLE
 from schemas.schedule import window_at, window_before
 from schemas.window import Window
-from schemas.words import printable
+from schemas.words import counted, printable
 from schemas.zone import zone
 from trawl.history import day
+from trawl.plan import reach
 from trawl.plan.forecast import bounds_of
-from trawl.plan.words import counted, money
+from trawl.plan.words import money
 from trawl.request import moment_of, own_window
 from trawl.showing import clock
 from trawl.table import table
@@ -184,14 +184,8 @@ def _remarks(job: Job, parts: Sequence[Part], now: datetime) -> Iterator[str]:
     if not parts:
         return
     facts, name = facts_of(job.source, job.via), f"{job.source} via {job.via}"
-    reach = facts.reach and facts.reach(job.options)
-    if (job.source, job.via) in ONE_AT_A_TIME:
-        yield f"{name} has no past to ask for: each of these runs takes what is there now."
-    if reach is not None:
-        beyond = sum(part.window.start < now - reach for part in parts)
-        if beyond:
-            days = counted(reach.days, "day")
-            yield f"{name} goes back {days} only: {counted(beyond, 'run')} cannot fetch all."
+    lost = reach.of_the_past(job, lambda moment: sum(part.window.start < moment for part in parts), now)
+    yield from (f"{remark}." for remark in lost)
     shared = [key for key, runs in Counter(part.key for part in parts).items() if runs > 1]
     if shared and job.format != TABLE:
         yield f"Several of these windows write {shared[0]}, and the last one stays: put {{start}} into it."

@@ -15,12 +15,12 @@ import click
 from etl_callables.errors import Stop
 from etl_callables.run import Run
 from schemas.job import Job
+from schemas.words import counted
 from schemas.zone import zone
 from trawl.airflow_api import Airflow, airflow_at, create, follow, known_runs, ready
 from trawl.backfill import Part, backfill_of, by_hand, sheet, span_of
 from trawl.connections import connections
 from trawl.history import day
-from trawl.plan.words import counted
 from trawl.up import running
 
 INTERRUPTED: Final = 130

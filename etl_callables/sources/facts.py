@@ -10,44 +10,75 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-Options = Mapping[str, Any]
-"""What a job's `options` say, built-in defaults included."""
+from etl_callables.sources.depths import (
+    REDDIT_LISTING,
+    REDDIT_SEARCH,
+    YOUTUBE_PAGE,
+    YOUTUBE_SEARCHES,
+    YOUTUBE_UNITS,
+)
+from schemas.job import Job
+
+
+class Quota(NamedTuple):
+    """Questions of a kind that a provider answers a day, and how many posts one of them gives at most."""
+
+    name: str
+    a_day: int
+    posts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One provider. `gives` says in a few words what it fetches.
 
-    `connection` says what its Airflow connection holds, empty where it takes none. `most` is how many
-    posts a run can get out of it at most. `reach` gives, for a job's options, how far back it goes, None
-    where there is no end; `dollars`, for a limit, options and the parts that a run asks for its window in,
-    the most that a run can cost, None where there is no bound. Either is None where it is the same answer
-    for all: no end, nothing to pay. `prices` says in words what is charged. `note` is a sentence that a
+    `connection` says what its Airflow connection holds, empty where it takes none. Of a job, `most` gives
+    how many posts there are to have, the newest, whatever its window; `reach` how far back it goes;
+    `quota` what it is given a day; `dollars`, with the parts that a run asks for its window in, the most
+    that a run can cost. Each gives None where there is no bound, and is None where that is so of all jobs, or
+    where there is nothing to pay. `prices` says in words what is charged. `note` is a sentence that a
     person should know before choosing it. `home` is an address of the service that answers without
     credentials, if only to ask for them.
     """
 
     gives: str
     connection: str = ""
-    most: int | None = None
-    reach: Callable[[Options], timedelta | None] | None = None
-    dollars: Callable[[int | None, Options, int], Decimal | None] | None = None
+    most: Callable[[Job], int | None] | None = None
+    reach: Callable[[Job], timedelta | None] | None = None
+    quota: Callable[[Job], Quota | None] | None = None
+    dollars: Callable[[Job, int], Decimal | None] | None = None
     prices: str = ""
     note: str = ""
     home: str = ""
 
 
-def _x_reach(options: Options) -> timedelta | None:
-    return timedelta(days=7) if options.get("search") == "recent" and "user" not in options else None
+def _x_reach(job: Job) -> timedelta | None:
+    recent = job.options.get("search") == "recent" and "user" not in job.options
+    return timedelta(days=7) if recent else None
 
 
-def _x_dollars(limit: int | None, options: Options, parts: int) -> Decimal | None:
+def _x_most(job: Job) -> int | None:
+    from etl_callables.sources.x_questions import depth  # noqa: PLC0415  for jobs that ask X only
+
+    return depth(job.options)
+
+
+def _x_dollars(job: Job, parts: int) -> Decimal | None:
     from etl_callables.sources.x_prices import of_run  # noqa: PLC0415  for jobs that pay only
 
-    cost = of_run(limit, options, parts)
+    cost = of_run(job.limit, job.options, parts)
     return None if cost is None else Decimal(str(cost.usd))
+
+
+def _reddit_most(job: Job) -> int:
+    return REDDIT_SEARCH if job.query else REDDIT_LISTING
+
+
+def _youtube_quota(job: Job) -> Quota | None:
+    """Of searches; comments take of so many units that no job asks for more."""
+    return None if job.options.get("video") else Quota("searches", YOUTUBE_SEARCHES, YOUTUBE_PAGE)
 
 
 FACTS: Final[Mapping[tuple[str, str], Facts]] = {
@@ -68,6 +99,7 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("twitter", "x-api"): Facts(
         "X's search, of the last 7 days or of all time, and a user's last 3,200 posts",
         connection="a bearer token of the X API as its password",
+        most=_x_most,
         reach=_x_reach,
         dollars=_x_dollars,
         prices="each post $0.005, each author $0.010, each picture or film $0.005",
@@ -76,7 +108,9 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("reddit", "api"): Facts(
         "what is new in subreddits, and searches",
         connection="an app's id as its login and its secret as its password",
-        note="Reddit keeps its newest 1,000 posts at hand and has no dates to ask for: run it often enough.",
+        most=_reddit_most,
+        note=f"Reddit keeps its newest {REDDIT_LISTING:,} posts at hand and has no dates to ask for:"
+        " run it often enough.",
         home="https://www.reddit.com",
     ),
     ("rss", "feed"): Facts(
@@ -99,7 +133,9 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
     ("youtube", "api"): Facts(
         "videos found by a search, or the comments of a video",
         connection="an API key as its password",
-        note="A project has 100 searches a day, of 50 videos each, and 10,000 units for everything else.",
+        quota=_youtube_quota,
+        note=f"A project has {YOUTUBE_SEARCHES} searches a day, of {YOUTUBE_PAGE} videos each, and"
+        f" {YOUTUBE_UNITS:,} units for everything else.",
         home="https://www.googleapis.com",
     ),
 }

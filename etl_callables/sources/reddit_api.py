@@ -18,6 +18,7 @@ from etl_callables.http import Client, one_line, rate_of, user_agent, version
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
+from etl_callables.sources.depths import REDDIT_LISTING, REDDIT_SEARCH
 from etl_callables.sources.fields import count, items_of, moment, needed, text
 from etl_callables.verdict import Answer, said
 
@@ -33,9 +34,9 @@ RATE: Final = (100, 60.0)
 SIZE: Final = 100
 """Posts on a page at most."""
 
-_LISTING: Final = 900
-_SEARCH: Final = 200
-"""Posts after which the end is Reddit's own: it stops at 1,000 and about 250, less what was removed."""
+_LISTING: Final = REDDIT_LISTING - 100
+_SEARCH: Final = REDDIT_SEARCH - 50
+"""Posts after which the end is Reddit's own: some of those that it would give were removed."""
 
 _EARLY: Final = timedelta(minutes=5)
 """How long before a login ends it is made anew; it lasts a day."""

@@ -1,8 +1,8 @@
 """YouTube through its Data API: videos found by a search, or the comments of a video.
 
 It is asked with httpx: Google's client builds itself from a description that it fetches first, and gives
-values, not the answer as it came. What counts here is the quota: in 2026 a project has 100 searches and
-10,000 units for everything else a day, until midnight in California. A search ends near 500 videos, so
+values, not the answer as it came. What counts here is the quota: in 2026 a project has so many
+searches and units a day (`depths.py`), until midnight in California. A search ends near 500 videos, so
 it is asked again up to the oldest of them.
 API: https://developers.google.com/youtube/v3/docs, determine_quota_cost for the quota.
 """

@@ -14,12 +14,10 @@ from typing import Any, Final
 
 from etl_callables.http import one_line
 from etl_callables.sources import Page, Request
+from etl_callables.sources.depths import YOUTUBE_PAGE
 from etl_callables.sources.fields import moment
 from etl_callables.sources.youtube_items import MISSING
 from etl_callables.sources.youtube_project import QUOTA, Project
-
-SIZE: Final = 50
-"""Videos on a page at most."""
 
 _DOUBT: Final = 400
 """Videos after which an end may be the search's own: it gives about 500."""
@@ -69,7 +67,7 @@ def _found(project: Project, request: Request, place: _Place) -> tuple[Page, _Pl
             "type": "video",
             "order": "date",
             "q": request.query,
-            "maxResults": SIZE if request.limit is None else min(SIZE, request.limit),
+            "maxResults": YOUTUBE_PAGE if request.limit is None else min(YOUTUBE_PAGE, request.limit),
             "publishedAfter": _text(int(request.window.start.timestamp())),
             # Whether this very second is meant too is said nowhere; what is too much is left out later.
             "publishedBefore": _text(place.upto + 1),
@@ -93,7 +91,8 @@ def _found(project: Project, request: Request, place: _Place) -> tuple[Page, _Pl
 
 def _known(project: Project, place: _Place) -> tuple[Page, _Place | None]:
     """What is known of the videos of the page before, and where to go on."""
-    answer = project.get("videos", {"part": _DETAILS, "id": ",".join(place.names), "maxResults": SIZE})
+    names = ",".join(place.names)
+    answer = project.get("videos", {"part": _DETAILS, "id": names, "maxResults": YOUTUBE_PAGE})
     items = answer.value["items"]
     bodies = [one_line(answer.body)]
     if len(items) < len(place.names):

@@ -17,7 +17,8 @@ from tests.trawl.jobs import job
 from trawl.coming import last_end
 from trawl.plan.changes import Change
 from trawl.plan.forecast import RUNS, forecast
-from trawl.plan.remarks import Remark, Surroundings, remarks
+from trawl.plan.remark import Remark
+from trawl.plan.remarks import Surroundings, remarks
 from trawl.request import own_window
 from trawl.timetable import ScrapeTimetable
 

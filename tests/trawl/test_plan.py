@@ -7,12 +7,14 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
 
+from etl_callables.sources import SOURCES
 from schemas.job import DateRange, Job
 from schemas.schedule import Schedule, parse_schedule
 from tests.schemas.conftest import cases
@@ -21,7 +23,8 @@ from tests.trawl.repositories import commit, git, new
 from trawl.cli import trawl
 from trawl.coming import next_runs, past_runs, runs_after
 from trawl.git import GitProblem
-from trawl.plan import plan
+from trawl.plan import plan, reach
+from trawl.plan.forecast import bounds_of
 from trawl.plan.markdown import LONGEST
 from trawl.plan.printing import printed
 from trawl.secrets import HIDDEN, hide, secrets_in
@@ -435,3 +438,37 @@ def test_a_comment_is_the_markdown_it_is_meant_to_be(case: Path) -> None:
         if token.type in ("td_open", "th_open"):
             widths[-1] += 1
     assert set(widths) <= {3, 4, 7}
+
+
+@pytest.mark.parametrize(
+    ("source", "of_a_job", "most"),
+    [
+        ("reddit", {"query": None, "options": {"subreddit": "a"}}, 1000),
+        ("reddit", {"query": "covid"}, 250),
+        ("twitter", {"query": None, "options": {"user": "nasa"}}, 3200),
+        ("twitter", {"query": None, "options": {"user": "nasa", "exclude": ["replies"]}}, 800),
+    ],
+)
+def test_a_limit_above_what_there_is_is_told(source: str, of_a_job: dict[str, Any], most: int) -> None:
+    via = next(iter(SOURCES[source]))
+    within, above = (job(source=source, via=via, limit=limit, **of_a_job) for limit in (most, most + 1))
+    assert list(reach.of_a_limit(within)) == []
+    (said,) = reach.of_a_limit(above)
+    assert f"gives the newest {most:,} posts only, and the limit is {most + 1:,}" in str(said)
+    assert bounds_of(above, 2)[0] == 2 * most
+
+
+@pytest.mark.parametrize(
+    ("of_a_job", "runs", "told"),
+    [
+        ({"limit": 5000}, 1, False),
+        ({"limit": 5001}, 1, True),
+        ({"limit": 1}, 101, True),
+        ({"limit": None}, 101, True),
+        ({"limit": 5001, "query": None, "options": {"video": "a"}}, 1, False),
+    ],
+)
+def test_more_searches_than_a_day_has_are_told(of_a_job: dict[str, Any], runs: int, *, told: bool) -> None:
+    searching = job(source="youtube", via="api", **of_a_job)
+    assert bool(list(reach.of_a_day(searching, runs))) == told
+    assert bool(list(reach.of_the_past(searching, lambda _: runs, NOW))) == told

@@ -23,7 +23,8 @@ from schemas.tree import MAX_BYTES, Tree
 from trawl.coming import last_end
 from trawl.plan.changes import Change, Value, compare
 from trawl.plan.forecast import Forecast, forecast
-from trawl.plan.remarks import Remark, Surroundings, remarks, where
+from trawl.plan.remark import Remark
+from trawl.plan.remarks import Surroundings, remarks, where
 from trawl.secrets import HIDDEN, Secret, guarded, hide, looks_secret, secrets_in
 
 if TYPE_CHECKING:

@@ -84,8 +84,9 @@ def bounds_of(job: Job, runs: int) -> tuple[int | None, Decimal | None]:
 
 def _most(job: Job) -> int | None:
     """The most posts of a run, by the job's limit and the source's."""
-    bounds = [bound for bound in (job.limit, facts_of(job.source, job.via).most) if bound is not None]
-    return min(bounds, default=None)
+    there = facts_of(job.source, job.via).most
+    bounds = (job.limit, None if there is None else there(job))
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def _parts(job: Job) -> int:
@@ -117,7 +118,7 @@ def _dollars(job: Job, runs: int, bound: float | None) -> Decimal | None:
     price = facts_of(job.source, job.via).dollars
     if price is None:
         return None
-    charged = price(job.limit, job.options, _parts(job))
+    charged = price(job, _parts(job))
     a_run = [] if charged is None else [charged]
     a_run += [] if job.max_cost.run is None else [Decimal(str(job.max_cost.run))]
     bounds = [min(a_run) * runs] if a_run else []

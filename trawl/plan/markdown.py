@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from schemas.words import printable
+from schemas.words import counted, printable
 from schemas.zone import zone
 from trawl.page import code
 from trawl.plan import Item, Plan
-from trawl.plan.remarks import Remark
+from trawl.plan.remark import Remark
 from trawl.plan.words import (
     backfill,
     bounds,
-    counted,
     headline,
     money,
     origin,

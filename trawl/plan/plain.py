@@ -10,7 +10,7 @@ from trawl.coming import Coming
 from trawl.plan import Item, Plan
 from trawl.plan.changes import Value
 from trawl.plan.forecast import Forecast
-from trawl.plan.remarks import Remark
+from trawl.plan.remark import Remark
 from trawl.plan.words import cents, where
 from trawl.secrets import hide
 

@@ -10,14 +10,17 @@ from typing import Final
 from etl_callables.run import STATE
 from etl_callables.sources.facts import facts_of
 from schemas.collisions import target
-from schemas.counting import fires_between
+from schemas.counting import fires_between, runs_a_day
 from schemas.job import Job
-from schemas.schedule import window_before
+from schemas.schedule import window_at, window_before
 from schemas.window import Window
+from schemas.words import counted
 from schemas.zone import zone
 from trawl.coming import first_window, last_end
+from trawl.plan import reach
 from trawl.plan.changes import Change
 from trawl.plan.forecast import Forecast
+from trawl.plan.remark import Remark
 
 TENFOLD: Final = 10
 MANY_RUNS: Final = 1000
@@ -26,20 +29,6 @@ _PERSONAL: Final = ("author", "author_name", "author_id", "mentions")
 """Fields of a post that say who somebody is."""
 
 _CONTENT: Final = ("source", "via", "query", "options", "date_range.each_run")
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing to know. `text` has {0}, {1} … where `words`, which people chose, go: a printer shows
-    those as its medium needs. `kind` is a short stable slug for tools.
-    """
-
-    kind: str
-    text: str
-    words: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return self.text.format(*self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +50,7 @@ def remarks(change: Change, ahead: Forecast | None, around: Surroundings, now: d
     if change.kind == "removed" and before is not None:
         found.append(_left_behind(before))
     if after is not None:
-        found += _of_the_job(after, ahead, around)
+        found += _of_the_job(after, ahead, around, now)
         if before is None:
             found += _of_a_new_one(after, ahead, around)
         else:
@@ -85,16 +74,15 @@ def _left_behind(job: Job) -> Remark:
     return Remark("data-stays", text, (place(job), records))
 
 
-def _of_the_job(job: Job, ahead: Forecast | None, around: Surroundings) -> Iterator[Remark]:
+def _of_the_job(job: Job, ahead: Forecast | None, around: Surroundings, now: datetime) -> Iterator[Remark]:
     """What is so of a job whatever it was before."""
     facts = facts_of(job.source, job.via)
     for name in job.connections:
         if name not in around.connections:
             text = "it needs the connection {0}, which no job has named before: create it in Airflow first"
             yield Remark("new-connection", text, (name,))
-    reach = None if facts.reach is None else facts.reach(job.options)
-    if reach is not None and ahead is not None:
-        yield from _reach(job, ahead, reach)
+    if ahead is not None:
+        yield from _reach(job, ahead, now)
     if facts.dollars is not None and ahead is not None and ahead.dollars is None and ahead.monthly:
         text = "{0} charges for what it gives, and neither limit nor max_cost says when to stop"
         yield Remark("no-limit-of-cost", text, (f"{job.source} via {job.via}",))
@@ -102,15 +90,26 @@ def _of_the_job(job: Job, ahead: Forecast | None, around: Surroundings) -> Itera
         yield Remark("over", "its date range is over, so nothing runs by itself")
 
 
-def _reach(job: Job, ahead: Forecast, reach: timedelta) -> Iterator[Remark]:
-    days = f"{reach.days} days" if reach.days != 1 else "1 day"
+def _reach(job: Job, ahead: Forecast, now: datetime) -> Iterator[Remark]:
+    """What of a job lies beyond its source's reach."""
+    yield from reach.of_a_limit(job)
+    facts = facts_of(job.source, job.via)
+    back = facts.reach and facts.reach(job)
     longest = max((run.window.end - run.window.start for run in ahead.runs), default=timedelta(0))
-    if longest > reach:
+    if back is not None and longest > back:
+        days = counted(back.days, "day")
         text = f"a run takes {longest.days} days, but {{0}} via {{1}} goes back {days} only"
         yield Remark("beyond-reach", text, (job.source, job.via))
-    elif ahead.at_once and ahead.past:
-        text = f"{{0}} via {{1}} goes back {days} only: runs of earlier windows find nothing"
-        yield Remark("beyond-reach", text, (job.source, job.via))
+        return
+    cron, first = job.schedule.cron, next(iter(ahead.runs), None)
+    if cron is None or first is None or ahead.over:
+        return
+    yield from reach.of_a_day(job, runs_a_day(job.schedule))
+    over, until = window_before(job.schedule, now), job.date_range.until
+    if job.backfill and first.window.start < over.start:
+        begin, end = window_at(job.schedule, first.window.start).start, min(over.end, until or over.end)
+        place = job.schedule.timezone
+        yield from reach.of_the_past(job, lambda by: fires_between(cron, place, begin, min(by, end)), now)
 
 
 def _of_a_new_one(job: Job, ahead: Forecast | None, around: Surroundings) -> Iterator[Remark]:

@@ -12,7 +12,7 @@ from schemas.words import printable
 from schemas.zone import zone
 from trawl.plan import Item, Plan
 from trawl.plan.changes import Change
-from trawl.plan.remarks import Remark
+from trawl.plan.remark import Remark
 from trawl.plan.words import (
     SIGNS,
     backfill,

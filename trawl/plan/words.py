@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from etl_callables.sources.facts import facts_of
 from schemas.job import Job
-from schemas.words import printable
+from schemas.words import counted, printable
 from trawl.coming import Coming
 from trawl.plan import Item, Plan
 from trawl.plan.changes import Change, Value
@@ -16,11 +16,6 @@ from trawl.secrets import hide
 
 SIGNS: Final = {"added": "+", "edited": "~", "renamed": "~", "removed": "-", "broken": "!", "mended": "+"}
 _ORDER: Final = tuple(SIGNS)
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 job`, `1,000 jobs`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def summary(plan: Plan) -> str:
