@@ -18,9 +18,9 @@ from benchmarks.table import Table, Target
 from etl_callables import load, raw, transform
 from etl_callables.manifest import encode, manifest_key, read_manifest
 from etl_callables.run import STATE, Run, prefix
-from etl_callables.store import open_store, store_at
+from etl_callables.store import READERS, open_store, store_at
 from etl_callables.store_local import LocalStore
-from etl_callables.verification import THREADS, verify
+from etl_callables.verification import verify
 from schemas.window import Window
 from tests.etl_callables.jobs import WINDOW, extracted, job, tweets
 
@@ -56,7 +56,7 @@ def measure(_: int) -> list[Table]:
     ]
 
 
-_WAYS = (("few", FEW, 1), ("many", OBJECTS, THREADS))
+_WAYS = (("few", FEW, 1), ("many", OBJECTS, READERS))
 
 
 def _seconds(bucket: str, count: int, threads: int) -> float:

@@ -10,16 +10,17 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version as version_of
 from typing import Any, Final
 
 import msgspec
 
+from etl_callables.ahead import in_order
 from etl_callables.cost import Cost
 from etl_callables.errors import Stop
 from etl_callables.run import REJECTED, STATE
-from etl_callables.store import Missing, Store
+from etl_callables.store import READERS, Missing, Store
 
 VERSION: Final = 1
 _DEPTH: Final = 2
@@ -293,13 +294,16 @@ def read_manifest(store: Store, prefix: str) -> Manifest | None:
 def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iterator[Manifest]:
     """The manifests of a job, by window and variant; with `rejected`, those of rejected posts too."""
     folder = f"{STATE}/{job_id}"
-    for entry in store.list(folder):
-        place, _, name = entry.key.rpartition("/")
+
+    def is_wanted(place: str, name: str) -> bool:
         depth = place.count("/") - folder.count("/") - (rejected and place.endswith(f"/{REJECTED}"))
-        if name == "manifest.json" and depth == 1:
-            manifest = read_manifest(store, place)
-            if manifest is not None:  # deleted since it was listed
-                yield manifest
+        return name == "manifest.json" and depth == 1
+
+    parts = (entry.key.rpartition("/") for entry in store.list(folder))
+    places = [place for place, _, name in parts if is_wanted(place, name)]
+    for manifest in in_order(partial(read_manifest, store), places, READERS):
+        if manifest is not None:  # deleted since it was listed
+            yield manifest
 
 
 def named_elsewhere(store: Store, job_id: str) -> Callable[[str, str], bool]:
@@ -314,9 +318,12 @@ def named_elsewhere(store: Store, job_id: str) -> Callable[[str, str], bool]:
             entries = list(store.list(STATE))
         except Stop:
             entries = list(store.list(f"{STATE}/{job_id}"))
+        listed = (entry.key.removesuffix("/manifest.json") for entry in entries)
+        places = [place for place in listed if place.count("/") == _DEPTH]
         found: dict[str, set[str]] = {}
-        for place in (entry.key.removesuffix("/manifest.json") for entry in entries):
-            if place.count("/") == _DEPTH and (manifest := _readable(store, place)) is not None:
+        read = in_order(partial(_readable, store), places, READERS)
+        for place, manifest in zip(places, read, strict=True):
+            if manifest is not None:
                 found.setdefault(manifest.object.key, set()).add(place)
         return found
 

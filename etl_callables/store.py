@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from etl_callables.errors import Stop
 from etl_callables.run import Run
 from schemas.job import Job
+
+READERS: Final = 16
+"""Requests at once, each of which waits for the store most of its time."""
 
 
 class Entry(NamedTuple):

@@ -22,7 +22,7 @@ from etl_callables.listing import Folder, folder_at, list_bucket, list_folders
 from etl_callables.manifest import Damaged, Manifest, is_there, read_manifest
 from etl_callables.overlapping import Overlap, name_of, overlaps
 from etl_callables.run import ABANDONED, REJECTED, STATE, Run, object_key
-from etl_callables.store import Missing, Store
+from etl_callables.store import READERS, Missing, Store
 from etl_callables.transformation import read_staged
 from schemas.job import Job
 from schemas.key import TABLE
@@ -54,9 +54,6 @@ _NOT_WRONG: Final = frozenset({"superseded", "unfinished"})
 
 _AT_ONCE: Final = 4 << 20
 """Bytes of an object up to which one request is quicker than asking for its size first."""
-
-THREADS: Final = 16
-"""Requests at once, each of which waits for the store most of its time."""
 
 _LOOKS: Final = 3
 """How often a window is looked at while runs change it."""
@@ -113,7 +110,7 @@ def verify(
     progress: Callable[[int, int], None] = lambda _done, _all: None,
     *,
     known: Mapping[str, Job] | None = None,
-    threads: int = THREADS,
+    threads: int = READERS,
     shown: Callable[[Manifest], str | None] = lambda _manifest: None,
     with_raw: bool = False,
 ) -> Report:
@@ -443,7 +440,7 @@ def _extra(
         return
     store = bucket.store
     latest = list_folders(store)
-    manifests = dict(zip(latest, in_order(_reading(store), latest.values(), THREADS), strict=True))
+    manifests = dict(zip(latest, in_order(_reading(store), latest.values(), READERS), strict=True))
     named = set(_owners(manifest for manifest in manifests.values() if isinstance(manifest, Manifest)))
     bare = {path: folder for path, folder in latest.items() if not isinstance(manifests[path], Manifest)}
     owned = dict(_owned(bare.values(), known))

@@ -12,8 +12,7 @@ from etl_callables.listing import list_folders
 from etl_callables.manifest import Manifest, is_rejected, read_manifest
 from etl_callables.overlapping import name_of, overlaps
 from etl_callables.run import STATE, Run
-from etl_callables.store import Store, open_store
-from etl_callables.verification import THREADS
+from etl_callables.store import READERS, Store, open_store
 from schemas.job import Job
 from trawl.wildcards import wild_key
 
@@ -42,7 +41,7 @@ def written(job: Job, store: Store) -> Written:
     """The objects with posts that are under earlier keys. Raises RetryLater and Stop."""
     folders = [folder for folder in list_folders(store, f"{STATE}/{job.id}").values() if not folder.variant]
     paths = [folder.path for folder in folders if folder.manifest in folder.files]
-    read = list(in_order(lambda path: _manifest(store, path), paths, THREADS))
+    read = list(in_order(lambda path: _manifest(store, path), paths, READERS))
     known = [one for one in read if one is not None and one.expired is None and not is_rejected(one)]
     pattern = re.compile(re.escape(wild_key(job)).replace(r"\?", "[^/]"))
     # The last of those that wrote an object over is the one that tells of it.
@@ -52,7 +51,7 @@ def written(job: Job, store: Store) -> Written:
     )
     newer = overlaps(known)
     wanted = [one for one in others if (found := newer.get(name_of(one))) is None or not found.whole]
-    there = list(in_order(lambda one: _is_there(store, one.object.key), wanted, THREADS))
+    there = list(in_order(lambda one: _is_there(store, one.object.key), wanted, READERS))
     return Written(
         earlier=tuple(one for one, found in zip(wanted, there, strict=True) if found),
         current=any(pattern.fullmatch(one.object.key) for one in known) or not others,

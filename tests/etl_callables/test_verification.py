@@ -20,7 +20,7 @@ from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Subject
 from etl_callables.iceberg_catalog import CATALOG
 from etl_callables.loading import load
-from etl_callables.manifest import manifest_key, read_manifest, write_manifest
+from etl_callables.manifest import list_manifests, manifest_key, read_manifest, write_manifest
 from etl_callables.restoration import Repair, restore
 from etl_callables.run import Run, object_key, prefix
 from etl_callables.store import Entry, Store, open_store, store_at
@@ -370,7 +370,7 @@ def test_a_job_that_comes_meanwhile_is_no_stranger(ours: Job) -> None:
     assert verify(changing, NEXT_DAY).wrong == 0
 
 
-def test_objects_are_read_side_by_side(bucket: str) -> None:
+def test_objects_and_manifests_are_read_side_by_side(bucket: str) -> None:
     """No read ends before eight have begun: a store's latency is paid once for many."""
     mine = job(bucket)
     for day in range(20):
@@ -380,13 +380,14 @@ def test_objects_are_read_side_by_side(bucket: str) -> None:
 
     @dataclass
     class Waiting(Changed):
+        what: str = ".csv"
         barrier: threading.Barrier = field(default_factory=lambda: threading.Barrier(8))
         begun: set[str] = field(default_factory=set)
 
         def read(self, key: str) -> bytes:
             with self.lock:
                 self.begun.add(key)
-                wait = key.endswith(".csv") and sum(one.endswith(".csv") for one in self.begun) <= 16
+                wait = key.endswith(self.what) and sum(one.endswith(self.what) for one in self.begun) <= 16
             if wait:
                 self.barrier.wait(60)
             return self.store.read(key)
@@ -396,6 +397,8 @@ def test_objects_are_read_side_by_side(bucket: str) -> None:
     report = verify(store, NEXT_DAY, None, lambda done, whole: steps.append((done, whole)))
     assert (report.objects, report.findings) == (20, ())
     assert steps == [(number, 20) for number in range(1, 21)]
+    again: Any = Waiting(store_at(bucket), "", lambda: None, what="manifest.json")
+    assert len(list(list_manifests(again, mine.id))) == 20
 
 
 def test_an_object_that_cannot_be_read_now_is_told_and_the_rest_is_read(ours: Job) -> None:
