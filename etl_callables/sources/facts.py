@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from etl_callables.sources.depths import (
     REDDIT_LISTING,
     REDDIT_SEARCH,
+    X_TIMELINE,
     YOUTUBE_PAGE,
     YOUTUBE_SEARCHES,
     YOUTUBE_UNITS,
@@ -97,7 +98,7 @@ FACTS: Final[Mapping[tuple[str, str], Facts]] = {
         connection="an access token of that server as its password; only searches and closed servers need it",
     ),
     ("twitter", "x-api"): Facts(
-        "X's search, of the last 7 days or of all time, and a user's last 3,200 posts",
+        f"X's search, of the last 7 days or of all time, and a user's last {X_TIMELINE:,} posts",
         connection="a bearer token of the X API as its password",
         most=_x_most,
         reach=_x_reach,

@@ -11,6 +11,7 @@ import msgspec
 
 from etl_callables.errors import Stop
 from etl_callables.sources import Request
+from etl_callables.sources.depths import X_TIMELINE, X_WITHOUT_REPLIES
 
 FIRST: Final = datetime(2006, 3, 21, tzinfo=UTC)
 """The day of the first post of all, before which no search may begin."""
@@ -49,16 +50,11 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
 """How fields and expansions are called, in the new spelling and in the old."""
 
 
-_TIMELINE_DEPTH: Final = 3200
-_WITHOUT_REPLIES: Final = 800
-"""Posts of a user that X gives at most, all of them or without the replies."""
-
-
 def depth(options: Mapping[str, Any]) -> int | None:
     """How many posts X gives of a job's user; None of a search, which has no end."""
     if not options.get("user"):
         return None
-    return _WITHOUT_REPLIES if "replies" in options.get("exclude", ()) else _TIMELINE_DEPTH
+    return X_WITHOUT_REPLIES if "replies" in options.get("exclude", ()) else X_TIMELINE
 
 
 def looks_up(options: Mapping[str, Any]) -> bool:
