@@ -36,7 +36,7 @@ def test_the_tutorials_job_is_read_whole() -> None:
     assert (job.id, job.file) == ("covid_twitter", "pipelines/covid_twitter.yaml")
     assert (job.description, job.owner) == ("First DAG with ETL process!", "AJAY")
     assert (job.source, job.via, job.query, job.limit) == ("twitter", "x-api", "covid", 150)
-    assert (job.options["expand"], job.max_cost) == (["author"], MaxCost(2.25, 70))
+    assert (job.options["expand"], job.max_cost) == (["author"], MaxCost(2.39, 75))
     assert (job.bucket, job.key, job.format) == ("s3://twitter-s3-bucket", "covid_twitter_data.csv", "csv")
     assert job.date_range.since == datetime(2021, 7, 5, tzinfo=UTC)
     assert job.date_range.until == datetime(2022, 7, 6, tzinfo=UTC)
