@@ -35,7 +35,6 @@ _FILL: Final = 300
 _DOUBT: Final = 500
 """Hits after which an end may be the search's own: far fewer than it gave in 2026, should that change."""
 
-_PARTS: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 """How finely Bluesky tells times apart."""
@@ -46,8 +45,8 @@ class _Place:
     """Where a search goes on: in part `part` of the `parts` that [start, `end`) is cut into, newest first.
 
     There, with what was created before `upto`, at the search's own `cursor` (empty: from the newest on).
-    `hits` were given below `upto` so far, and `before` were given below the `upto` before this one. Times
-    in milliseconds since 1970.
+    `hits` were given below `upto` so far, the `oldest` of them of that moment (0: there was none), and
+    `before` were given below the `upto` before this one. Times in milliseconds since 1970.
     """
 
     end: int
@@ -56,17 +55,18 @@ class _Place:
     upto: int
     before: int = 0
     hits: int = 0
+    oldest: int = 0
     cursor: str = ""
 
     def __str__(self) -> str:
-        numbers = (self.end, self.parts, self.part, self.upto, self.before, self.hits)
+        numbers = (self.end, self.parts, self.part, self.upto, self.before, self.hits, self.oldest)
         return ":".join(map(str, numbers)) + f":{self.cursor}"
 
     @classmethod
     def parse(cls, text: str) -> _Place:
-        *numbers, cursor = text.split(":", 6)
-        end, parts, part, upto, before, hits = map(int, numbers)
-        return cls(end, parts, part, upto, before, hits, cursor)
+        *numbers, cursor = text.split(":", 7)
+        end, parts, part, upto, before, hits, oldest = map(int, numbers)
+        return cls(end, parts, part, upto, before, hits, oldest, cursor)
 
     def span(self, part: int, start: int) -> tuple[int, int]:
         """The first millisecond of a part and the first after it."""
@@ -124,9 +124,10 @@ class _Search:
         # As many again in every stretch as long as this one, if they come evenly.
         likely = len(times) * (self.end - self.start) // max(self.end - oldest, 1)
         if self._is_limited or likely <= _FILL or oldest <= self.start:
-            return self._page(body, replace(place, hits=len(times), cursor=cursor))
+            return self._page(body, replace(place, hits=len(times), oldest=oldest, cursor=cursor))
         upto = oldest + 1
-        parts = min(-((len(times) - likely) // _FILL), _PARTS, upto - self.start)
+        # No more than are asked for at a time: what comes in a burst may be all there is.
+        parts = min(-((len(times) - likely) // _FILL), THREADS, upto - self.start)
         return self._page(body, _Place(upto, parts, 0, upto))
 
     def part(self, place: _Place) -> Iterator[Page]:
@@ -134,12 +135,12 @@ class _Search:
         low, _ = place.span(place.part, self.start)
         while True:
             body, times, cursor = self._ask(low, place)
-            hits = place.hits + len(times)
+            hits, oldest = place.hits + len(times), min([*times, place.oldest or place.upto])
             missing = None
             if cursor is not None:
-                following = replace(place, hits=hits, cursor=cursor)
+                following = replace(place, hits=hits, oldest=oldest, cursor=cursor)
             else:
-                below, missing = _below(place, hits, min(times, default=place.upto))
+                below, missing = _below(place, hits, oldest)
                 if below is None:
                     break
                 following = below
@@ -180,7 +181,7 @@ def _below(place: _Place, hits: int, oldest: int) -> tuple[_Place | None, str | 
     if hits < _DOUBT:
         return None, None
     if oldest + 1 < place.upto:
-        return replace(place, upto=oldest + 1, before=hits, hits=0, cursor=""), None
+        return replace(place, upto=oldest + 1, before=hits, hits=0, oldest=0, cursor=""), None
     if hits < place.before:
         return None, None
     return None, f"more than {hits:,} posts of the one moment {_text(oldest)}, deeper than the search goes"
