@@ -116,7 +116,8 @@ def fetch(folder: Path, asked: Change) -> None:
         check=False,
     )
     if done.returncode:
-        raise CannotReview(f"git cannot fetch the change: {done.stderr.strip().splitlines()[-1:]}")
+        said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise CannotReview(f"git cannot fetch the change ({said[-1]}).")
 
 
 def say(asked: Change, body: str, *, needed: bool) -> str:

@@ -245,7 +245,10 @@ def test_github_out_of_reach_fails_the_run(pull: Pull) -> None:
 
 def test_a_change_that_is_gone_fails_the_run(pull: Pull, comments: Comments) -> None:
     code, out = run("plan", pull.runner, comments, pull.base)
-    assert (code, out.startswith("::error title=trawl plan::git cannot fetch the change")) == (1, True)
+    assert (code, out.startswith("::error title=trawl plan::git cannot fetch the change (fatal: ")) == (
+        1,
+        True,
+    )
 
 
 def test_problems_are_annotations_at_their_lines(pull: Pull) -> None:
