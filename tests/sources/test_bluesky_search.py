@@ -96,6 +96,8 @@ stretch = st.builds(
     st.randoms(use_true_random=False),
 )
 @example([[86_399_999] * 101], 500, None, False, Random(0))
+@example([list(range(0, 700_000, 1000))], 800, 5000, True, Random(0))
+@example([list(range(0, 1_500_000, 1000))], 500, 5000, True, Random(0))
 def test_however_posts_lie_all_are_found_or_what_is_missing_is_told(
     parts: list[list[int]], depth: int, limit: int | None, leads_on: bool, random: Random
 ) -> None:
