@@ -140,7 +140,7 @@ def test_show_takes_no_defaults_for_a_job(project: Path) -> None:
 def test_a_disk_that_is_full_is_no_defect(project: Path, arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
-            [sys.executable, "-m", "trawl.cli", *arguments],
+            [sys.executable, "-m", "trawl", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             cwd=project,

@@ -69,7 +69,7 @@ def run(*arguments: str) -> Result:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "trawl.cli", *arguments]
+    return [sys.executable, "-m", "trawl", *arguments]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -221,7 +221,7 @@ def test_check_draws_as_wide_as_the_terminal_is(project: Path) -> None:
 def test_a_pipe_that_closes_early_is_no_defect(project: Path, arguments: str) -> None:
     """That of `trawl read` is held to it where there is an object to read."""
     local(project)
-    line = f"{sys.executable} -m trawl.cli {arguments} | head -n 1"
+    line = f"{sys.executable} -m trawl {arguments} | head -n 1"
     done = subprocess.run(
         ["bash", "-c", line], cwd=project, env=environment(), capture_output=True, text=True, check=False
     )
@@ -369,7 +369,7 @@ def complete(folder: Path, line: str) -> list[str]:
     )
     program = folder.parent / "bin"
     program.mkdir(exist_ok=True)
-    (program / "trawl").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m trawl.cli "$@"\n')
+    (program / "trawl").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m trawl "$@"\n')
     (program / "trawl").chmod(0o755)
     path = f"{program}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

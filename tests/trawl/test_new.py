@@ -217,7 +217,7 @@ def test_who_ends_the_questions_gets_no_file(project: Path) -> None:
 
 def test_without_a_terminal_nothing_is_asked(project: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "trawl.cli", "new"],
+        [sys.executable, "-m", "trawl", "new"],
         cwd=project,
         env={"PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,

@@ -78,7 +78,7 @@ def test_the_exact_texts_are_printed(folder: Path, suffix: str) -> None:
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_other_formats_are_printed_into_a_pipe(folder: Path, form: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "trawl.cli", "read", "posts.jsonl.zst", "--format", form],
+        [sys.executable, "-m", "trawl", "read", "posts.jsonl.zst", "--format", form],
         cwd=folder,
         env={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         capture_output=True,
@@ -120,7 +120,7 @@ def test_a_part_of_a_file_is_said_to_be_one(folder: Path, suffix: str) -> None:
 def test_a_pipe_that_closes_early_is_no_defect(folder: Path) -> None:
     """As in `trawl read … | head`."""
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m trawl.cli read posts.csv | head -n 1"],
+        ["bash", "-c", f"{sys.executable} -m trawl read posts.csv | head -n 1"],
         cwd=folder,
         env={"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PATH": os.environ["PATH"]},
         capture_output=True,

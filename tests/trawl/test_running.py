@@ -263,7 +263,7 @@ def test_a_run_that_is_slower_than_another_of_its_window_ends_well_and_says_so(
 @pytest.mark.slow
 def test_two_runs_of_a_window_at_once_both_end_well(project: Path) -> None:
     """In processes of their own, over and over: one object, which verifies, and no complaint."""
-    command = [sys.executable, "-m", "trawl.cli", "run", "examples.covid_archive", "--start", "2021-07-05"]
+    command = [sys.executable, "-m", "trawl", "run", "examples.covid_archive", "--start", "2021-07-05"]
     for _ in range(5):
         shutil.rmtree(project / "bucket", ignore_errors=True)
         both = [
@@ -334,7 +334,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def start(world: World) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "trawl.cli", "run", "covid", "--start", "2021-07-05"],
+        [sys.executable, "-m", "trawl", "run", "covid", "--start", "2021-07-05"],
         cwd=world.folder,
         env={**world.environment, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

@@ -301,7 +301,7 @@ def test_progress_is_shown_on_a_terminal_and_wiped_away(project: Path) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
     done = subprocess.run(
-        [sys.executable, "-m", "trawl.cli", "verify"],
+        [sys.executable, "-m", "trawl", "verify"],
         cwd=project,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "xterm"},
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""`python -m trawl.cli`."""
+"""`python -m trawl`."""
 
 from trawl.cli import main
 
