@@ -52,6 +52,13 @@ class Asking:
         """Whether a cursor leads to the first page of a share."""
         return bool(self._places) and cursor.endswith("|") and cursor.count("|") == 1
 
+    def adopt(self, cursor: str | None) -> None:
+        """Take from the cursor of a page that an earlier try kept what that one had found out."""
+        remind = getattr(self._source, "remind", None)
+        inner = cursor.partition("|")[2] if cursor and self._places else cursor
+        if remind is not None and inner:
+            remind(self._request, inner)
+
     def _whole(self, cursor: str | None) -> Iterator[Asked]:
         for page in self._source.pages(self._request, cursor, self._run):
             yield Asked(cursor, page)

@@ -99,7 +99,7 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     asking = Asking(source, request, parts, selection, run)
     progress = _Progress(source, selection, asking, run)
     _tell_of_a_new_folder(job, run)
-    _adopt(log, progress, run, finished=known is not None)
+    _adopt(log, progress, asking, run, finished=known is not None)
     requests = 0
     if progress.going:
         with (
@@ -336,12 +336,13 @@ def _noting(
         yield item
 
 
-def _adopt(log: _Log, progress: _Progress, run: Run, *, finished: bool) -> None:
+def _adopt(log: _Log, progress: _Progress, asking: Asking, run: Run, *, finished: bool) -> None:
     """Count the pages that a killed try of this run left, so that they are not asked for again."""
     keys = raw.adoptable(log.store, log.prefix, log.fingerprint, finished=finished)
     for page in raw.read_pages(log.store, keys):
         log.keys.append(page.key)
         log.account.pay(page.key, page.envelope)
+        asking.adopt(page.envelope.next)
         if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated, new=False):
             break
     if keys:

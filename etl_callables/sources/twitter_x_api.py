@@ -40,7 +40,7 @@ from etl_callables.sources.x_questions import (
 from etl_callables.verdict import Answer
 from schemas.window import Window
 
-__all__ = ["PLATFORM", "PRICES", "REPEATS", "counts", "pages", "posts", "version"]
+__all__ = ["PLATFORM", "PRICES", "REPEATS", "counts", "pages", "posts", "remind", "version"]
 
 PLATFORM: Final = "twitter"
 REPEATS: Final = True
@@ -86,8 +86,7 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     with _Asking(request, run) as asking:
         if cursor is not None:
             place = Place.parse(cursor)
-            if place.user:
-                request.shared[_USER] = place.user, place.posted
+            remind(request, cursor)
         else:
             missing = asking.out_of_reach()
             if missing:
@@ -100,6 +99,13 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
             else:
                 place = asking.beginning(_door(request, run.now()))
         yield from asking.rest(place)
+
+
+def remind(request: Request, cursor: str) -> None:
+    """Know a job's user by what another part, or an earlier try, paid for."""
+    place = Place.parse(cursor)
+    if place.user:
+        request.shared[_USER] = place.user, place.posted
 
 
 def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:

@@ -708,6 +708,18 @@ def test_a_user_is_looked_up_once_for_all_days(build: Build) -> None:
     assert [path.rpartition("/")[2] for path in at.paths[:3]] == ["sample_prolific", "tweets", "tweets"]
 
 
+@pytest.mark.parametrize("killed", range(1, 6))
+def test_a_try_that_goes_on_at_another_day_knows_the_user(build: Build, killed: int) -> None:
+    """Whichever question of three days is the last of the first try."""
+    at = build(prolific(2000)).does(query=None, options={"user": "sample_prolific"}, limit=330, per="day")
+    at.window = Window(DAY.end - timedelta(days=3), DAY.end)
+    at.x.instead = {killed + again: broken() for again in range(3)}
+    with pytest.raises(RetryLater):
+        at.extract()
+    assert at.extract().posts > 110
+    assert at.x.charged["user"] == 1
+
+
 def test_days_that_the_bound_does_not_pay_for_are_missing(build: Build) -> None:
     at = build(made_up(240, NEWEST, apart=timedelta(hours=1)))
     at.does(limit=100, per="day", max_cost=MaxCost(run=0.17)).window = Window(
