@@ -88,9 +88,9 @@ class Source(Protocol):
     where a window in the past costs as much as all that is newer; `INCREMENTAL = True`, where there is no
     past to ask for (`etl_callables.extraction.Incremental`); `columns` (`transformation.Columnar`);
     `brief`, which is `posts` without what is slow to read of an item (text, links), for counting;
-    `remind(request, cursor)`, which takes from the cursor of a page that a killed run kept what no part of the
-    request has to ask again; `UNKEPT`, how many pages a killed run may have been given and not kept (0), for
-    those that cost nothing.
+    `remind(request, cursor)`, which takes from the cursor of a page that a killed run kept what need not be
+    asked again; `UNKEPT`, how many pages a killed run may have been given and not kept (0), for those that
+    cost nothing.
     """
 
     PLATFORM: str
