@@ -41,6 +41,8 @@ FORMATS: Final[Mapping[str, Format]] = {
 COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
 """Suffix of a file -> the compression around the format."""
 
+_PIECE: Final = 1 << 20
+
 
 class Encoded(NamedTuple):
     """A finished file: its size in bytes and its SHA-256."""
@@ -66,8 +68,7 @@ def read_file(source: BinaryIO, name: str, compression: str | None) -> pa.Table:
     if compression == "gzip":
         source = cast("BinaryIO", gzip.GzipFile(fileobj=source))
     elif compression == "zstd":
-        reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
-        source = io.BufferedReader(cast("io.RawIOBase", reader), 1 << 20)
+        source = cast("BinaryIO", io.BufferedReader(_Unpacked(source), _PIECE))
     return FORMATS[name].read(source)
 
 
@@ -110,6 +111,38 @@ class _Hashed(io.RawIOBase):
     def write(self, data: Any) -> int:
         self.sha256.update(data)
         return self._file.write(data)
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of zstd frames; EOFError where the last one, or the only one, ends early.
+
+    The library's own reader takes such an end for the end of the content.
+    """
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._given = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            data = self._given or self._packed.read(_PIECE)
+            if not data:
+                if self._frame.eof:
+                    return 0
+                raise EOFError("the compressed data ends early")
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._ready = memoryview(self._frame.decompress(data))
+            self._given = self._frame.unused_data
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
 
 
 @contextmanager

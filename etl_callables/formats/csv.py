@@ -76,6 +76,8 @@ def read(source: BinaryIO) -> pa.Table:
     Columns under the name of a post's field get that field's type.
     """
     data = source.read()
+    if not data.endswith(b"\n"):
+        raise ValueError("its last line has no end" if data else "it has no header")
     start, header = _record(data, 0)
     names = unescaped(pa.array([cell for cell, _ in header], pa.string())).to_pylist()
     options = csv.ConvertOptions(

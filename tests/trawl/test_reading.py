@@ -117,6 +117,48 @@ def test_a_part_of_a_file_is_said_to_be_one(folder: Path, suffix: str) -> None:
     assert "is no file that Trawl wrote, or a part of one" in result.stderr
 
 
+@pytest.mark.parametrize("suffix", ["csv.zst", "jsonl.zst", "csv.gz", "jsonl.gz"])
+@pytest.mark.parametrize("percent", [1, 50, 90, 99])
+def test_a_compressed_file_that_was_cut_is_refused_wherever_it_was_cut(
+    folder: Path, suffix: str, percent: int
+) -> None:
+    """Its end tells: what comes before would do for a file of fewer posts, or of none."""
+    assert run("posts.parquet", "--into", f"cut.{suffix}").exit_code == 0
+    path = folder / f"cut.{suffix}"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * percent // 100])
+    result = run(path.name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is no file that Trawl wrote, or a part of one" in result.stderr
+
+
+def test_frames_of_zstd_one_after_another_are_one_file(folder: Path) -> None:
+    packed, plain = ((folder / name).read_bytes() for name in ("posts.jsonl.zst", "posts.jsonl"))
+    (folder / "twice.jsonl.zst").write_bytes(packed * 2)
+    assert run("twice.jsonl.zst").stdout_bytes == plain * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.csv", b"", "it has no header"),
+        ("empty.csv.zst", b"", "the compressed data ends early"),
+        ("cut.csv", b'"likes"\n12\n1', "its last line has no end"),
+    ],
+)
+def test_a_file_of_others_is_said_to_be_one(folder: Path, name: str, content: bytes, said: str) -> None:
+    (folder / name).write_bytes(content)
+    result = run(name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"is no file that Trawl wrote, or a part of one ({said}" in result.stderr
+
+
+def test_json_lines_without_a_line_are_no_posts(folder: Path) -> None:
+    (folder / "empty.jsonl").write_bytes(b"")
+    result = run("empty.jsonl")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
 def test_a_pipe_that_closes_early_is_no_defect(folder: Path) -> None:
     """As in `trawl read … | head`."""
     done = subprocess.run(
