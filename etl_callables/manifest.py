@@ -7,12 +7,12 @@ published in `schemas/manifest.schema.json`; the JSON is indented and sorted, fo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import cache, partial
 from importlib.metadata import version as version_of
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -306,8 +306,14 @@ def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iter
             yield manifest
 
 
-def named_elsewhere(store: Store, job_id: str) -> Callable[[str, str], bool]:
-    """What says whether a manifest beside that of a folder names a key; it reads all once, when first asked.
+class Named(Protocol):
+    """Whether a manifest beside that of a folder names a key; with `after`, one that was finished later."""
+
+    def __call__(self, key: str, folder: str, *, after: datetime | None = None) -> bool: ...
+
+
+def named_elsewhere(store: Store, job_id: str) -> Named:
+    """What says whether an object is another's; it reads all manifests once, when first asked.
 
     Where only the job's own may be listed, it asks those: who may not read others' may not delete theirs.
     """
@@ -327,9 +333,10 @@ def named_elsewhere(store: Store, job_id: str) -> Callable[[str, str], bool]:
                 found.setdefault(manifest.object.key, set()).add(place)
         return found
 
-    def named(key: str, folder: str) -> bool:
+    def named(key: str, folder: str, *, after: datetime | None = None) -> bool:
         others = (_readable(store, place) for place in folders().get(key, set()) - {folder})
-        return any(one is not None and one.expired is None and one.object.key == key for one in others)
+        there = (one for one in others if one is not None and one.expired is None and one.object.key == key)
+        return any(after is None or one.finished > after for one in there)
 
     return named
 

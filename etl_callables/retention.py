@@ -17,6 +17,7 @@ from etl_callables.listing import Folder, list_folders
 from etl_callables.manifest import (
     Left,
     Manifest,
+    Named,
     is_there,
     list_manifests,
     may_be_there,
@@ -65,7 +66,7 @@ def due(store: Store, job: Job, now: datetime) -> list[Due]:
     for manifest in list_manifests(store, job.id):
         variant = f"~{manifest.variant}" if manifest.variant else ""
         folder = f"{STATE}/{job.id}/{manifest.window}{variant}"
-        found.extend(_of_window(store, job, manifest, folder, now))
+        found.extend(_of_window(store, job, manifest, folder, now, named=named))
         for left in manifest.left:
             thing, over = left.object, manifest.expired is not None or _is_over(left, job.keep, now)
             if over and may_be_there(store, thing) and not named(thing.key, folder):
@@ -119,11 +120,14 @@ def _is_said(
     return True
 
 
-def _of_window(store: Store, job: Job, manifest: Manifest, folder: str, now: datetime) -> Iterator[Due]:
+def _of_window(
+    store: Store, job: Job, manifest: Manifest, folder: str, now: datetime, *, named: Named
+) -> Iterator[Due]:
     over = manifest.expired is not None or _is_over(manifest, job.keep, now)
     key = manifest.object.key
-    # An object that a later run has written since belongs to that one.
-    if over and store.tag(key) == manifest.object.tag:
+    # An object that a later run has written since belongs to that one, also where it wrote the same.
+    is_ours = over and store.tag(key) == manifest.object.tag
+    if is_ours and not named(key, folder, after=manifest.finished):
         url = manifest.object.url
         yield Due(job.id, "object", folder, url, (key,), manifest.object.size, manifest.finished)
     age = None if job.keep_raw is True else job.keep_raw or timedelta(0)

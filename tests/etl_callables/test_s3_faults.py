@@ -19,11 +19,13 @@ import etl_callables
 from etl_callables.errors import Overtaken, RetryLater, Stop
 from etl_callables.loading import load
 from etl_callables.manifest import read_manifest
+from etl_callables.retention import due, expire
 from etl_callables.run import prefix
 from etl_callables.store import Store, open_store, store_at
 from etl_callables.transformation import transform
 from etl_callables.verification import verify
-from schemas.job import Job
+from schemas.job import DateRange, Job
+from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, WINDOW, a_run, extracted, job, ticking, tweets
 from tests.servers.faulty_s3 import Answer, FaultyS3, HalfAnswer, Meanwhile, ResetAfter, Silence, Trouble
 from trawl.running import run_job
@@ -313,3 +315,19 @@ def test_a_zombie_that_a_retry_overtakes_at_every_second_request_gives_way_or_is
     assert {("ended", 4), ("ended", 8), ("gave way", 4)} >= ends > {("ended", 8)}
     if not stands_still:
         assert ("gave way", 4) in ends
+
+
+def test_what_is_too_old_takes_no_object_that_a_newer_window_wrote_the_same(ours: Job) -> None:
+    """To S3 objects of the same bytes are the same; whose it is, manifests say."""
+    whole = replace(ours, key="all.csv", date_range=DateRange(each_run="whole"), keep=timedelta(days=30))
+    longer = Window(WINDOW.start, WINDOW.end + timedelta(days=1))
+    for window, now in ((WINDOW, NEXT_DAY), (longer, NEXT_DAY + timedelta(days=20))):
+        run = a_run(now=lambda now=now: now)
+        pages = extracted(whole, run, [tweets(range(1, 5))], window=window)
+        load(whole, window, run, transform(whole, window, run, pages))
+    store = open_store(whole, a_run())
+    for days, still in ((31, True), (51, False)):
+        now = NEXT_DAY + timedelta(days=days)
+        expire(store, due(store, whole, now), now)
+        assert (store.size("all.csv") is not None) == still
+        assert verify(store, now).findings == ()
