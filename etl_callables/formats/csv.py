@@ -73,7 +73,8 @@ def _text(batch: pa.RecordBatch, *, header: bool) -> pa.Buffer:
 def read(source: BinaryIO) -> pa.Table:
     """The rows. A column is whole numbers where its first cell has no quotes, else text.
 
-    Columns under the name of a post's field get that field's type.
+    Columns under the name of a post's field get that field's type, unless their cells are not as such a
+    field is written: a job may call one field by the name of another.
     """
     data = source.read()
     if not data.endswith(b"\n"):
@@ -116,12 +117,20 @@ def _typed(column: Any, name: str, *, number: bool) -> Any:
     kind: Any = known(name) or pa.string()
     if column.null_count == len(column):
         return pa.nulls(len(column), kind)
+    try:
+        values = _parsed(text, kind)
+    except (ValueError, TypeError):  # the job calls one field by the name of another
+        return text
+    return values if pa.chunked_array([_cells(values)]).equals(column) else text
+
+
+def _parsed(text: Any, kind: Any) -> Any:
     if pa.types.is_timestamp(kind):
-        return pc.replace_substring(text, " ", "T", max_replacements=1).cast(kind)
+        return pc.replace_substring(text, " ", "T", max_replacements=1).cast(kind).combine_chunks()
     if pa.types.is_list(kind):
         lists = [None if value is None else json.loads(value) for value in text.to_pylist()]
-        return pa.chunked_array([pa.array(lists, kind)])
-    return text
+        return pa.array(lists, kind)
+    return text.combine_chunks()
 
 
 def _numbers(data: bytes, start: int, width: int) -> set[int]:

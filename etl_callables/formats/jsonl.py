@@ -30,19 +30,45 @@ def write(out: BinaryIO, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -
 
 
 def read(source: BinaryIO) -> pa.Table:
-    """The rows; columns under the name of a post's field get its type, others that of their values."""
-    rows = [json.loads(line) for line in source]
+    """The rows; columns under the name of a post's field get its type, others that of their values.
+
+    A column whose values are not of the type of the field that it is named after is as those others.
+    """
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(source, 1):
+        row = json.loads(line)
+        if not isinstance(row, dict) or (rows and row.keys() != rows[0].keys()):
+            raise ValueError(f"line {number} is no post as those before it")
+        rows.append(row)
     names = list(rows[0]) if rows else []
     return pa.table([_column(name, [row[name] for row in rows]) for name in names], names)
 
 
-def _column(name: str, values: list[Any]) -> pa.Array[Any]:
-    kind = known(name)
-    if kind is not None and pa.types.is_timestamp(kind):
-        return pa.array(values, pa.string()).cast(kind)
-    if kind is None and all(value is None for value in values):
-        kind = pa.string()
-    return pa.array(values, kind)
+def _column(name: str, values: list[Any]) -> Any:
+    kind: Any = known(name)
+    if kind is None:
+        return _plain(values)
+    try:
+        if pa.types.is_list(kind) and not all(isinstance(value, list | None) for value in values):
+            return _plain(values)  # arrow would take a text for a list of its letters
+        if not pa.types.is_timestamp(kind):
+            return pa.array(values, kind)
+        written: Any = pa.array(values, pa.string())
+        moments = written.cast(kind)
+    except (ValueError, TypeError, OverflowError):  # the job calls one field by the name of another
+        return _plain(values)
+    return moments if times(moments, "T", "Z").equals(written) else written
+
+
+def _plain(values: list[Any]) -> Any:
+    """Values of one of the types that posts have, whichever it is."""
+    kinds: tuple[Any, ...] = (pa.string(), pa.int64(), pa.list_(pa.string()))
+    for kind in kinds:
+        try:
+            return pa.array(values, kind)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    raise ValueError("a column has values of a kind that no post has")
 
 
 def _values(column: Any) -> Any:

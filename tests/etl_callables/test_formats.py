@@ -162,6 +162,29 @@ def test_numbers_stay_numbers_in_csv_under_any_header(tmp_path: Path) -> None:
     assert data.decode().splitlines()[1:] == ['"007",,"\'-5"', '"8",5,']
 
 
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+@pytest.mark.parametrize("header", ["likes", "created_at", "hashtags", "text"])
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("text", ["plain", "-5", None]),
+        ("text", ["2021-07-05", "2021", None]),
+        ("text", ['["a","b"]', "[]", "null"]),
+        ("likes", [None, 5, 6]),
+        ("created_at", [MOMENT, None, MOMENT]),
+        ("hashtags", [["a"], None, []]),
+    ],
+)
+def test_a_header_that_is_the_name_of_another_field_changes_no_value(
+    name: str, header: str, field: str, values: list[object], tmp_path: Path
+) -> None:
+    """A job may call any field by any name; what is read is written again to the byte."""
+    table = rows(3, **{field: values}).select([field]).rename_columns([header])
+    data = written(table, tmp_path / "posts", name)
+    back = read_file(io.BytesIO(data), name, None)
+    assert written(back, tmp_path / "again", name) == data
+
+
 def test_pandas_reads_csv_and_one_expression_gives_back_the_text(tmp_path: Path) -> None:
     """The expression that the format's documentation gives."""
     texts = [

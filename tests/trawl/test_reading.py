@@ -143,6 +143,12 @@ def test_frames_of_zstd_one_after_another_are_one_file(folder: Path) -> None:
     [
         ("empty.csv", b"", "it has no header"),
         ("empty.csv.zst", b"", "the compressed data ends early"),
+        ("strange.jsonl", b'{"a":1}\n[1]\n', "line 2 is no post as those before it"),
+        ("strange.jsonl", b'{"a":1}\n{"b":1}\n', "line 2 is no post as those before it"),
+        ("strange.jsonl", b"[1]\n", "line 1 is no post as those before it"),
+        ("strange.jsonl", b'{"a":1}\n{"a":"b"}\n', "a column has values of a kind that no post has"),
+        ("strange.jsonl", b'{"likes":{"a":1}}\n', "a column has values of a kind that no post has"),
+        ("strange.jsonl", b'{"likes":1e400}\n', "a column has values of a kind that no post has"),
         ("cut.csv", b'"likes"\n12\n1', "its last line has no end"),
     ],
 )
