@@ -19,7 +19,10 @@ from schemas.schedule import window_before
 from schemas.window import Window
 
 EARLIER: Final = 10
-"""Runs before this one that it is held against."""
+"""Windows before this one whose runs it is held against, those of rejected runs not counted."""
+
+_FARTHEST: Final = 60
+"""Windows before this one that are looked at, however many of their runs were rejected."""
 
 _FEWEST: Final = 3
 """Earlier runs below which nothing is said of what is usual."""
@@ -52,8 +55,10 @@ class Measure:
                 if str(column.type) == "string":
                     self._nulls[name] += sum(value == "" for value in column.to_pylist())
             if self._languages:
-                for code in batch["lang"].to_pylist():
-                    self._languages[_language(code)] += 1
+                for code, count in Counter(batch["lang"].to_pylist()).items():
+                    for bound in self._bounds.languages:
+                        if _is_of(code, bound):
+                            self._languages[bound] += count
             yield batch
 
     @property
@@ -61,13 +66,13 @@ class Measure:
         """What was counted, None where nothing was asked for."""
         if not self.fields:
             return None
-        languages = {code: count for code, count in self._languages.items() if code in self._bounds.languages}
-        return Measured(nulls=dict(self._nulls), languages=languages)
+        return Measured(nulls=dict(self._nulls), languages=dict(self._languages))
 
 
-def _language(code: str | None) -> str:
-    """A code without its region: en of en-US."""
-    return (code or "").replace("_", "-").partition("-")[0].casefold()
+def _is_of(code: str | None, bound: str) -> bool:
+    """Whether a post's code is the bound's, or one with a region of it: en-US is en, en is no en-US."""
+    own, wanted = (one.replace("_", "-").casefold() for one in (code or "", bound))
+    return own == wanted or own.startswith(f"{wanted}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,13 @@ def assess(job: Job, window: Window, run: Run, store: Store, found: Found) -> Qu
     if own and job.schedule.cron is not None and (compares or not found.posts):
         before = list(_earlier(job, window, run, store))
     earlier = [manifest.counts.kept for manifest in before if not is_rejected(manifest)]
+    if compares and len(earlier) < min(len(before), _FEWEST):
+        run.log.warning(
+            "Only %d of the %d runs before this one were not rejected, which is too few to say how many posts"
+            " are usual: `median` below `quality` was not checked.",
+            len(earlier),
+            len(before),
+        )
     silent = _silent(found.posts, before)
     breaches = [
         *_counts(bounds, found.posts, earlier),
@@ -112,9 +124,16 @@ def rejects(job: Job, quality: Quality | None) -> bool:
 
 
 def _earlier(job: Job, window: Window, run: Run, store: Store) -> Iterator[Manifest]:
-    """What the runs before did, the latest first, rejected ones too; windows without one are passed over."""
+    """What the runs before did, the latest first, rejected ones too; windows without one are passed over.
+
+    For each rejected run one more window is looked at: up to fifty in a row, the runs before them still
+    say what is usual.
+    """
     start = window.start
-    for _ in range(EARLIER):
+    left = EARLIER
+    for _ in range(_FARTHEST):
+        if not left:
+            return
         before = window_before(job.schedule, start)
         start = before.start
         clipped = before.clip(job.date_range.since, job.date_range.until)
@@ -124,6 +143,7 @@ def _earlier(job: Job, window: Window, run: Run, store: Store) -> Iterator[Manif
         manifest = read_manifest(store, folder) or read_manifest(store, f"{folder}/{REJECTED}")
         if manifest is not None:
             yield manifest
+        left -= manifest is None or not is_rejected(manifest)
 
 
 def _silent(posts: int, before: list[Manifest]) -> int:

@@ -129,6 +129,48 @@ def test_shares_of_empty_fields_and_of_languages(tmp_path: Path) -> None:
     assert manifest.object.columns == ("text",)
 
 
+def test_a_region_is_met_by_its_own_posts_and_a_language_by_all_its_regions(tmp_path: Path) -> None:
+    codes = ["pt-BR", "pt_br", "pt-PT", "pt", "ptx", None]
+    posts = [
+        tweet(number, WINDOW.start + timedelta(minutes=number), lang=code)
+        for number, code in enumerate(codes, 1)
+    ]
+    manifest = publish(expecting(tmp_path, "warn", languages={"pt-br": 0.4, "pt": 0.7}), posts)
+    assert manifest.quality is not None
+    assert manifest.quality.measured is not None
+    assert manifest.quality.measured.languages == {"pt-br": 2, "pt": 4}
+    assert manifest.quality.breaches == (
+        "pt-br is the language of 2 of 6 posts (33.3%), where at least 40.0% are expected (languages)",
+        "pt is the language of 4 of 6 posts (66.7%), where at least 70.0% are expected (languages)",
+    )
+
+
+def test_rejected_runs_in_a_row_are_not_what_is_usual_however_many(tmp_path: Path) -> None:
+    """Those before them stay what the next is held against, the last ten."""
+    for ago in range(15, 12, -1):
+        go(expecting(tmp_path), 9, days_ago(ago))
+    for ago in range(12, -1, -1):
+        with pytest.raises(Stop, match="of the last 3 runs the middle one had 9"):
+            go(expecting(tmp_path, at_least=0.5), 1, days_ago(ago))
+
+
+def test_where_rejected_runs_leave_too_few_to_compare_with_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    go(expecting(tmp_path), 9, days_ago(5))
+    for ago in (4, 3, 2):
+        with pytest.raises(Stop, match="min_posts"):
+            go(expecting(tmp_path, min_posts=3), 1, days_ago(ago))
+    with caplog.at_level(logging.WARNING, "trawl.test"):
+        go(expecting(tmp_path, at_least=0.5), 1)
+    assert caplog.messages == [
+        (
+            "Only 1 of the 4 runs before this one were not rejected, which is too few to say how many posts"
+            " are usual: `median` below `quality` was not checked."
+        )
+    ]
+
+
 def test_a_run_is_held_against_the_middle_of_those_before(tmp_path: Path) -> None:
     job = expecting(tmp_path, at_least=0.5, at_most=2.0)
     for ago, count in ((1, 10), (2, 0), (3, 12), (5, 20)):  # four days ago nothing ran
