@@ -113,7 +113,7 @@ def documented(heading: str, word: str, path: Path) -> Any:
     """What a line of the page makes of a file."""
     line = statement("python", heading, word)
     line = re.sub(r"""["']posts\.\w+["']""", lambda _: repr(str(path)), line)
-    names: dict[str, Any] = {"pd": pd, "pl": pl}
+    names: dict[str, Any] = {"pd": pd, "pl": pl, "Path": Path}
     exec(line, names)
     return names["posts"]
 
@@ -211,6 +211,13 @@ def test_polars_gives_everything_else_back_too(tmp_path: Path) -> None:
     assert frame["hashtags"].to_list() == ['["=a", "=a"]', '["b\\u0000", "b\\u0000"]']
     assert frame["created_at"][0] == "2021-07-05 12:00:00+00:00"
     assert frame["id"].to_list() == ["000", "001"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_polars_takes_an_object_without_posts(form: str, tmp_path: Path) -> None:
+    """JSON lines without posts have not even a header."""
+    word = "read_ndjson" if form == "jsonl" else f"read_{form}"
+    assert documented("Polars", word, written(tmp_path, f"posts.{form}", [])).height == 0
 
 
 def test_pandas_keeps_the_zeros_of_identifiers(tmp_path: Path) -> None:
