@@ -6,7 +6,7 @@ again from them or, where they are gone, from itself. Killed anywhere, the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from etl_callables.loading import load
 from etl_callables.manifest import (
     Left,
     Manifest,
+    Named,
     Object,
     is_there,
     may_be_there,
@@ -37,7 +38,7 @@ from etl_callables.scratch import scratch
 from etl_callables.sources import PLATFORMS, source_for
 from etl_callables.store import Store
 from etl_callables.table import pc
-from etl_callables.transformation import Staged, file_format, file_schema, transform
+from etl_callables.transformation import Staged, file_format, file_schema, read_staged, transform
 from schemas.job import Job
 from schemas.window import Window
 
@@ -83,11 +84,11 @@ class Erasure:
         found = []
         named = named_elsewhere(self.store, self.job.id)
         for folder in self._folders():
-            posts = self._posts_in(folder, forgotten)
+            posts = self._posts_in(folder, forgotten, named)
             if posts or folder in forgotten.pending:
                 going = (thing for thing in self._earlier(folder) if not named(thing.key, folder))
                 urls = tuple(self.store.url(thing.key) for thing in going)
-                found.append(Trace(folder, posts, urls, self._is_untold(folder)))
+                found.append(Trace(folder, posts, urls, self._is_untold(folder, named)))
         return found
 
     def has_written(self) -> bool:
@@ -106,7 +107,7 @@ class Erasure:
         done = []
         named = named_elsewhere(self.store, self.job.id)
         for folder in forgotten.pending:
-            problems = [self._rid(folder, forgotten), *self._remove_left(folder, named)]
+            problems = [self._rid(folder, forgotten, named), *self._remove_left(folder, named)]
             erased = Erased(folder, posts.get(folder, 0), "; ".join(filter(None, problems)))
             done.append(erased)
             forgotten = self._counted(forgotten, erased)
@@ -138,7 +139,22 @@ class Erasure:
         listed = self.store.list(f"{folder}/raw")
         return [entry.key for entry in listed if not entry.key.endswith("/done.json")]
 
-    def _posts_in(self, folder: str, forgotten: Forgotten) -> int:
+    def _published(self, folder: str, named: Named) -> Manifest | None:
+        """The manifest of a window whose object is there and its own: not what a newer window wrote."""
+        manifest = read_manifest(self.store, folder)
+        if manifest is None or manifest.expired is not None:
+            return None
+        key = manifest.object.key
+        # Where today's key is another each window is written under that, for the old object has to go.
+        is_todays = key == object_key(*self._of(manifest))
+        return None if is_todays and named(key, folder, after=manifest.finished) else manifest
+
+    def _can_be_made_again(self, folder: str, manifest: Manifest) -> bool:
+        """Whether the pages of an object are there; others may be, of runs that published nothing."""
+        pages = set(raw.read_done(self.store, manifest.raw.done).pages)
+        return bool(pages) and pages <= set(self._pages(folder))
+
+    def _posts_in(self, folder: str, forgotten: Forgotten, named: Named) -> int:
         """How many posts of the subjects a window has: in raw pages, its object or what earlier keys gave."""
         pages = self._pages(folder)
         found: set[tuple[object, ...]] = set()
@@ -146,20 +162,20 @@ class Erasure:
             source = source_for(page.envelope.source, page.envelope.via)
             items = (item for body in page.bodies for item in source.posts(body, self.run.now()))
             found.update(item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item))
-        manifest = read_manifest(self.store, folder)
+        manifest, published = read_manifest(self.store, folder), self._published(folder, named)
         count = len(found)
-        if not pages and manifest is not None and manifest.expired is None:
-            table = self._object(manifest)
-            mask = self._mask(manifest, table)
+        if published is not None and not self._can_be_made_again(folder, published):
+            table = self._object(published)
+            mask = self._mask(published, table)
             # Where the columns do not tell, the window counts as one, so that whoever erases says so.
-            count = min(1, table.num_rows) if mask is None else sum(mask)
+            count = max(count, min(1, table.num_rows) if mask is None else sum(mask))
         lefts = () if count or manifest is None else manifest.left
         return count or max((self._posts_left(manifest, left) for left in lefts if manifest), default=0)
 
-    def _is_untold(self, folder: str) -> bool:
+    def _is_untold(self, folder: str, named: Named) -> bool:
         """Whether what is left of a window does not tell whose its posts are."""
-        manifest = read_manifest(self.store, folder)
-        if manifest is None or manifest.expired is not None or self._pages(folder):
+        manifest = self._published(folder, named)
+        if manifest is None or self._can_be_made_again(folder, manifest):
             return False
         fields = {column.field for column in self.job.columns}
         return any(fields.isdisjoint(_TELLING[subject.kind]) for subject in self.subjects)
@@ -187,14 +203,16 @@ class Erasure:
             return 1
         return min(1, table.num_rows) if mask is None else sum(mask)
 
-    def _rid(self, folder: str, forgotten: Forgotten) -> str:
+    def _rid(self, folder: str, forgotten: Forgotten, named: Named) -> str:
         """Take the subjects out of a window; what a person has to do about it, if anything."""
         whole = self._scrub_pages(folder, forgotten)
-        manifest = read_manifest(self.store, folder)
+        manifest = self._published(folder, named)
         problem = ""
-        if manifest is not None and manifest.expired is None:
-            pages = set(raw.read_done(self.store, manifest.raw.done).pages)
-            if whole and pages and pages <= set(self._pages(folder)):
+        if manifest is None:
+            if whole:
+                self._tell_again(folder)
+        else:
+            if whole and self._can_be_made_again(folder, manifest):
                 self._make_again(manifest)
             else:
                 problem = self._filter(folder, manifest)
@@ -205,7 +223,7 @@ class Erasure:
         self.store.delete([entry.key for entry in leftovers])
         return problem
 
-    def _remove_left(self, folder: str, named: Callable[[str, str], bool]) -> list[str]:
+    def _remove_left(self, folder: str, named: Named) -> list[str]:
         """Remove what earlier keys gave, whole; what a person has to do about it, if anything.
 
         What another window or job has written there since is that one's.
@@ -254,11 +272,31 @@ class Erasure:
         load(job, window, run, transform(job, window, run, {"raw": manifest.raw.done}))
         forget_history(job, self.store, run)
 
+    def _tell_again(self, folder: str) -> None:
+        """Have a manifest tell of its pages, rid of the subjects, where the object is a newer window's."""
+        manifest = read_manifest(self.store, folder)
+        if manifest is None or not self._can_be_made_again(folder, manifest):
+            return
+        job, window, run = self._of(manifest)
+        transformed = transform(job, window, run, {"raw": manifest.raw.done})
+        staged = read_staged(self.store, transformed["staged"])
+        counts = msgspec.structs.replace(manifest.counts, fetched=staged.fetched, kept=staged.kept)
+        pages = msgspec.structs.replace(manifest.raw, sha256=staged.raw_sha256)
+        first, last = staged.first_post, staged.last_post
+        told = msgspec.structs.replace(manifest, counts=counts, raw=pages, first_post=first, last_post=last)
+        write_manifest(self.store, folder, told)
+
     def _keep_age(self, folder: str, before: Manifest) -> None:
-        """What is written anew is as old as it was: to forget somebody keeps the others no longer."""
+        """What is written anew is as old as it was: to forget somebody keeps the others no longer.
+
+        Nor do pages that grew too old come back.
+        """
         latest = read_manifest(self.store, folder)
         if latest is not None and latest.attempt != before.attempt:
-            write_manifest(self.store, folder, msgspec.structs.replace(latest, finished=before.finished))
+            gone = latest.raw.expired or before.raw.expired
+            pages = msgspec.structs.replace(latest.raw, expired=gone)
+            aged = msgspec.structs.replace(latest, finished=before.finished, raw=pages)
+            write_manifest(self.store, folder, aged)
 
     def _of(self, manifest: Manifest) -> tuple[Job, Window, Run]:
         """What wrote an object. Nothing is expected of it: that it has fewer posts now is no surprise."""

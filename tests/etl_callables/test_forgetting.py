@@ -24,12 +24,13 @@ from etl_callables.manifest import Manifest, read_manifest
 from etl_callables.post import Post
 from etl_callables.reader import read_posts
 from etl_callables.restoration import restore
+from etl_callables.retention import due, expire
 from etl_callables.run import Run, prefix
 from etl_callables.sources import source_for
 from etl_callables.store import Store, open_store
 from etl_callables.store_local import LocalStore
 from etl_callables.verification import verify
-from schemas.job import Column, Job, Pseudonyms, Quality
+from schemas.job import Column, DateRange, Job, Pseudonyms, Quality
 from schemas.window import Window
 from tests.etl_callables.jobs import NEXT_DAY, NOON, WINDOW, a_run, extracted, job, tweet
 from tests.etl_callables.test_privacy import everything, run_with
@@ -90,6 +91,23 @@ def test_somebody_is_out_of_the_object_and_out_of_the_raw_pages(tmp_path: Path, 
     assert after.replaced is not None
     assert after.replaced.sha256 == before.object.sha256
     assert verify(open_store(ours, a_run()), NEXT_DAY, with_raw=True).findings == ()
+
+
+def test_an_object_that_a_newer_window_wrote_stays_that_ones(tmp_path: Path) -> None:
+    """Of a job that takes its whole range each time, whose windows have one key."""
+    ours = job(tmp_path, key="all.csv", date_range=DateRange(each_run="whole"))
+    longer = Window(WINDOW.start - timedelta(days=1), WINDOW.end)
+    for hour, window, posts in ((12, longer, POSTS[:2]), (13, WINDOW, POSTS), (14, longer, POSTS[:3])):
+        run = a_run(now=lambda hour=hour: NEXT_DAY.replace(hour=hour))
+        pages = extracted(ours, run, [posts], window=window)
+        load(ours, window, run, transform(ours, window, run, pages))
+        if hour == 12:
+            continue
+        assert forget(ours, Subject("post", str(88 + hour)), run=run) == []
+        url = manifest_of(ours).object.url
+        left = {13: ["one of bob", "two of ada", "two of bob"], 14: ["two of ada"]}[hour]
+        assert [row["text"] for row in read_posts(url).to_pylist()] == left
+        assert verify(open_store(ours, run), NEXT_DAY, with_raw=True).findings == ()
 
 
 def test_a_post_alone_goes(tmp_path: Path) -> None:
@@ -252,6 +270,20 @@ def test_the_manifest_tells_of_the_pages_as_they_are_without_somebody(tmp_path: 
     store.delete([after.object.key])
     (repair,) = restore(store, verify(store, NEXT_DAY).findings, {ours.id: ours}, a_run())
     assert (repair.done, repair.note) == (True, "made again from 2 raw pages, byte for byte")
+
+
+def test_pages_that_were_too_old_stay_so_and_others_beside_them_hide_nobody(tmp_path: Path) -> None:
+    """What a run that was killed has fetched tells of its own posts, not of what is published."""
+    ours = job(tmp_path, keep_raw=timedelta(days=3))
+    written(ours)
+    store, later = open_store(ours, a_run()), NEXT_DAY + timedelta(days=4)
+    expire(store, due(store, ours, later), later)
+    gone = manifest_of(ours).raw.expired
+    extracted(ours, a_run(now=lambda: later), [POSTS[1:2]])
+    assert forget(ours) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+    assert manifest_of(ours).raw.expired == gone == later
+    assert "no-raw" not in {finding.kind for finding in verify(store, later).findings}
 
 
 def test_where_the_pages_are_gone_the_manifest_tells_of_none(tmp_path: Path) -> None:
