@@ -17,11 +17,11 @@ from etl_callables import raw
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
 from etl_callables.formats import read_file, write_file
-from etl_callables.loading import load
+from etl_callables.loading import counts_of, load
 from etl_callables.manifest import (
     Left,
     Manifest,
-    Named,
+    NamedElsewhere,
     Object,
     is_there,
     may_be_there,
@@ -139,7 +139,7 @@ class Erasure:
         listed = self.store.list(f"{folder}/raw")
         return [entry.key for entry in listed if not entry.key.endswith("/done.json")]
 
-    def _published(self, folder: str, named: Named) -> Manifest | None:
+    def _published(self, folder: str, named: NamedElsewhere) -> Manifest | None:
         """The manifest of a window whose object is there and its own: not what a newer window wrote."""
         manifest = read_manifest(self.store, folder)
         if manifest is None or manifest.expired is not None:
@@ -154,7 +154,7 @@ class Erasure:
         pages = set(raw.read_done(self.store, manifest.raw.done).pages)
         return bool(pages) and pages <= set(self._pages(folder))
 
-    def _posts_in(self, folder: str, forgotten: Forgotten, named: Named) -> int:
+    def _posts_in(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> int:
         """How many posts of the subjects a window has: in raw pages, its object or what earlier keys gave."""
         pages = self._pages(folder)
         found: set[tuple[object, ...]] = set()
@@ -172,7 +172,7 @@ class Erasure:
         lefts = () if count or manifest is None else manifest.left
         return count or max((self._posts_left(manifest, left) for left in lefts if manifest), default=0)
 
-    def _is_untold(self, folder: str, named: Named) -> bool:
+    def _is_untold(self, folder: str, named: NamedElsewhere) -> bool:
         """Whether what is left of a window does not tell whose its posts are."""
         manifest = self._published(folder, named)
         if manifest is None or self._can_be_made_again(folder, manifest):
@@ -203,7 +203,7 @@ class Erasure:
             return 1
         return min(1, table.num_rows) if mask is None else sum(mask)
 
-    def _rid(self, folder: str, forgotten: Forgotten, named: Named) -> str:
+    def _rid(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> str:
         """Take the subjects out of a window; what a person has to do about it, if anything."""
         whole = self._scrub_pages(folder, forgotten)
         manifest = self._published(folder, named)
@@ -223,7 +223,7 @@ class Erasure:
         self.store.delete([entry.key for entry in leftovers])
         return problem
 
-    def _remove_left(self, folder: str, named: Named) -> list[str]:
+    def _remove_left(self, folder: str, named: NamedElsewhere) -> list[str]:
         """Remove what earlier keys gave, whole; what a person has to do about it, if anything.
 
         What another window or job has written there since is that one's.
@@ -280,9 +280,9 @@ class Erasure:
         job, window, run = self._of(manifest)
         transformed = transform(job, window, run, {"raw": manifest.raw.done})
         staged = read_staged(self.store, transformed["staged"])
-        counts = msgspec.structs.replace(manifest.counts, fetched=staged.fetched, kept=staged.kept)
         pages = msgspec.structs.replace(manifest.raw, sha256=staged.raw_sha256)
         first, last = staged.first_post, staged.last_post
+        counts = counts_of(staged)
         told = msgspec.structs.replace(manifest, counts=counts, raw=pages, first_post=first, last_post=last)
         write_manifest(self.store, folder, told)
 

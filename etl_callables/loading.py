@@ -179,6 +179,19 @@ def _left(store: Store, before: Manifest | None, key: str) -> tuple[Left, ...]:
     return tuple(old for old in earlier if may_be_there(store, old.object))
 
 
+def counts_of(staged: Staged) -> Counts:
+    """What became of the items of the pages that a file was made of."""
+    return Counts(
+        fetched=staged.fetched,
+        kept=staged.kept,
+        duplicate=staged.duplicate,
+        outside_window=staged.outside_window,
+        over_limit=staged.over_limit,
+        skipped=staged.skipped,
+        mended=staged.mended,
+    )
+
+
 def _manifest(
     job: Job,
     window: Window,
@@ -215,15 +228,7 @@ def _manifest(
         run=run.id,
         variant=run.variant,
         attempt=attempt,
-        counts=Counts(
-            fetched=staged.fetched,
-            kept=staged.kept,
-            duplicate=staged.duplicate,
-            outside_window=staged.outside_window,
-            over_limit=staged.over_limit,
-            skipped=staged.skipped,
-            mended=staged.mended,
-        ),
+        counts=counts_of(staged),
         first_post=staged.first_post,
         last_post=staged.last_post,
         truncated=done.truncated,

@@ -306,13 +306,13 @@ def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iter
             yield manifest
 
 
-class Named(Protocol):
+class NamedElsewhere(Protocol):
     """Whether a manifest beside that of a folder names a key; with `after`, one that was finished later."""
 
     def __call__(self, key: str, folder: str, *, after: datetime | None = None) -> bool: ...
 
 
-def named_elsewhere(store: Store, job_id: str) -> Named:
+def named_elsewhere(store: Store, job_id: str) -> NamedElsewhere:
     """What says whether an object is another's; it reads all manifests once, when first asked.
 
     Where only the job's own may be listed, it asks those: who may not read others' may not delete theirs.
@@ -327,21 +327,22 @@ def named_elsewhere(store: Store, job_id: str) -> Named:
         listed = (entry.key.removesuffix("/manifest.json") for entry in entries)
         places = [place for place in listed if place.count("/") == _DEPTH]
         found: dict[str, set[str]] = {}
-        read = in_order(partial(_readable, store), places, READERS)
+        read = in_order(partial(readable, store), places, READERS)
         for place, manifest in zip(places, read, strict=True):
             if manifest is not None:
                 found.setdefault(manifest.object.key, set()).add(place)
         return found
 
     def named(key: str, folder: str, *, after: datetime | None = None) -> bool:
-        others = (_readable(store, place) for place in folders().get(key, set()) - {folder})
+        others = (readable(store, place) for place in folders().get(key, set()) - {folder})
         there = (one for one in others if one is not None and one.expired is None and one.object.key == key)
         return any(after is None or one.finished > after for one in there)
 
     return named
 
 
-def _readable(store: Store, prefix: str) -> Manifest | None:
+def readable(store: Store, prefix: str) -> Manifest | None:
+    """The manifest of a window, None also where it is damaged."""
     with suppress(Stop):
         return read_manifest(store, prefix)
     return None

@@ -17,7 +17,7 @@ from etl_callables.listing import Folder, list_folders
 from etl_callables.manifest import (
     Left,
     Manifest,
-    Named,
+    NamedElsewhere,
     is_there,
     list_manifests,
     may_be_there,
@@ -121,7 +121,7 @@ def _is_said(
 
 
 def _of_window(
-    store: Store, job: Job, manifest: Manifest, folder: str, now: datetime, *, named: Named
+    store: Store, job: Job, manifest: Manifest, folder: str, now: datetime, *, named: NamedElsewhere
 ) -> Iterator[Due]:
     over = manifest.expired is not None or _is_over(manifest, job.keep, now)
     key = manifest.object.key

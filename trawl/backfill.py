@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import click
 
+from etl_callables.ahead import in_order
 from etl_callables.cost import dollars
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.manifest import Damaged, Manifest, read_manifest
 from etl_callables.run import Run, object_key, prefix
 from etl_callables.sources.facts import facts_of
-from etl_callables.store import open_store
+from etl_callables.store import READERS, open_store
 from schemas.bucket import place_of
 from schemas.counting import fires_between
 from schemas.job import Job
@@ -35,9 +36,6 @@ from trawl.table import table
 
 MOST: Final = 10_000
 """Runs that are asked for at a time: Airflow creates all of them before it answers."""
-
-_READERS: Final = 16
-"""Manifests read side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +173,8 @@ def backfill_of(job: Job, span: Span, now: datetime, run: Run, *, again: bool) -
 
 def _manifests(job: Job, parts: Sequence[Part], run: Run) -> list[Manifest | None]:
     store = open_store(job, run)
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="trawl-manifests") as pool:
-        return list(pool.map(lambda part: read_manifest(store, prefix(job, part.window, Run())), parts))
+    folders = (prefix(job, part.window, Run()) for part in parts)
+    return list(in_order(partial(read_manifest, store), folders, READERS))
 
 
 def _remarks(job: Job, parts: Sequence[Part], now: datetime) -> Iterator[str]:

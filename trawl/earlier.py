@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from etl_callables.ahead import in_order
 from etl_callables.errors import Stop, TrawlError
 from etl_callables.listing import list_folders
-from etl_callables.manifest import Manifest, is_rejected, read_manifest
+from etl_callables.manifest import Manifest, is_rejected, readable
 from etl_callables.overlapping import name_of, overlaps
 from etl_callables.run import STATE, Run
 from etl_callables.store import READERS, Store, open_store
 from schemas.job import Job
+from schemas.words import counted
 from trawl.wildcards import wild_key
 
 
@@ -41,7 +43,7 @@ def written(job: Job, store: Store) -> Written:
     """The objects with posts that are under earlier keys. Raises RetryLater and Stop."""
     folders = [folder for folder in list_folders(store, f"{STATE}/{job.id}").values() if not folder.variant]
     paths = [folder.path for folder in folders if folder.manifest in folder.files]
-    read = list(in_order(lambda path: _manifest(store, path), paths, READERS))
+    read = list(in_order(partial(readable, store), paths, READERS))
     known = [one for one in read if one is not None and one.expired is None and not is_rejected(one)]
     pattern = re.compile(re.escape(wild_key(job)).replace(r"\?", "[^/]"))
     # The last of those that wrote an object over is the one that tells of it.
@@ -61,13 +63,6 @@ def written(job: Job, store: Store) -> Written:
     )
 
 
-def _manifest(store: Store, path: str) -> Manifest | None:
-    try:
-        return read_manifest(store, path)
-    except Stop:  # it is damaged
-        return None
-
-
 def _is_there(store: Store, key: str) -> bool:
     try:
         return store.size(key) is not None
@@ -79,14 +74,11 @@ def _notes(job: Job, *, lost: int, twice: int, damaged: int) -> Iterable[str]:
     """What is left out, and why."""
     if lost:
         yield (
-            f"Left out: {_objects(lost)} under earlier keys, gone or not to be read from here;"
+            f"Left out: {counted(lost, 'object')} under earlier keys, gone or not to be read from here;"
             f" `trawl verify {job.id}` says more."
         )
     if twice:
-        yield f"Left out: {_objects(twice)} under earlier keys, of windows that newer runs cover."
+        yield f"Left out: {counted(twice, 'object')} under earlier keys, of windows that newer runs cover."
     if damaged:
-        yield f"{damaged:,} manifests cannot be read, and may name more; `trawl verify {job.id}` says which."
-
-
-def _objects(count: int) -> str:
-    return f"{count:,} object{'' if count == 1 else 's'}"
+        unread = f"{counted(damaged, 'manifest')} cannot be read, and may name more"
+        yield f"{unread}; `trawl verify {job.id}` says which."

@@ -20,6 +20,7 @@ from schemas.folder import job_id_of
 from schemas.job import Job
 from schemas.reading import Reading
 from schemas.window import Window
+from schemas.words import counted
 from schemas.zone import zone
 from trawl.connections import connections
 from trawl.history import day
@@ -49,7 +50,7 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         if not written:
             click.echo(f"{job.id} has written nothing to {place_of(job.bucket, job.root)}.", err=True)
         for trace in traces:
-            said = _UNTOLD if trace.untold else _counted(trace.posts, "post")
+            said = _UNTOLD if trace.untold else counted(trace.posts, "post")
             click.echo(f"{_window(trace, job)} of {job.id}: {said}")
             for url in trace.earlier:
                 click.echo(f"  {url}, which an earlier key gave, is deleted whole")
@@ -64,9 +65,9 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
     posts = sum(trace.posts for _, traces in found for trace in traces if not trace.untold)
     untold = sum(trace.untold for _, traces in found for trace in traces)
     windows = sum(len(traces) for _, traces in found)
-    unseen = f"; what {_counted(untold, 'window')} of them may have cannot be told" if untold else ""
+    unseen = f"; what {counted(untold, 'window')} of them may have cannot be told" if untold else ""
     unseen += f"; {_unseen(missed)}" if missed else ""
-    click.echo(f"{_counted(posts, 'post')} in {_counted(windows, 'window')}{unseen}.", err=True)
+    click.echo(f"{counted(posts, 'post')} in {counted(windows, 'window')}{unseen}.", err=True)
     if found and not windows:
         click.echo(_KNOWN_BY, err=True)
     for said in problems:
@@ -111,11 +112,11 @@ def _erased(found: Iterable[tuple[Erasure, list[Trace]]], missed: int) -> list[s
         windows += sum(not one.problem for one in done)
         left += sum(bool(one.problem) for one in done)
         problems += [f"{erasure.job.file}: {one.problem}" for one in done if one.problem]
-    said = f"Forgotten in {_counted(windows, 'window')}"
+    said = f"Forgotten in {counted(windows, 'window')}"
     amiss = [
         _unseen(missed) if missed else "",
-        f"{_counted(stopped, 'job')} could not be gone through to the end" if stopped else "",
-        f"{_counted(left, 'window')} may have it still" if left else "",
+        f"{counted(stopped, 'job')} could not be gone through to the end" if stopped else "",
+        f"{counted(left, 'window')} may have it still" if left else "",
     ]
     if any(amiss):
         why = ", ".join(filter(None, amiss))
@@ -128,7 +129,7 @@ def _erased(found: Iterable[tuple[Erasure, list[Trace]]], missed: int) -> list[s
 
 
 def _unseen(jobs: int) -> str:
-    return f"{_counted(jobs, 'job')} {'was' if jobs == 1 else 'were'} not looked through"
+    return f"{counted(jobs, 'job')} {'was' if jobs == 1 else 'were'} not looked through"
 
 
 def subjects_from(said: Mapping[str, Iterable[str]], files: Mapping[Kind, Iterable[Path]]) -> list[Subject]:
@@ -192,7 +193,3 @@ def _window(trace: Trace, job: Job) -> str:
     except ValueError:  # a folder that somebody else has put there
         return trace.folder
     return f"{when} {variant}" if variant else when
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -15,6 +15,7 @@ from etl_callables.retention import Due, due, expire
 from etl_callables.run import Run
 from etl_callables.store import open_store
 from schemas.job import Job
+from schemas.words import counted
 from trawl.connections import connections
 from trawl.naming import jobs_named
 from trawl.project import PIPELINES, project
@@ -63,8 +64,8 @@ def summary(old: Sequence[Old]) -> str:
     files, size = sum(len(thing.keys) for thing in things), sum(thing.size for thing in things)
     if not files:
         return "Nothing is older than its job lets it be."
-    jobs = _counted(sum(bool(one.things) for one in old), "job")
-    return f"{_counted(files, 'file')} of {size:,} bytes, of {jobs}."
+    jobs = counted(sum(bool(one.things) for one in old), "job")
+    return f"{counted(files, 'file')} of {size:,} bytes, of {jobs}."
 
 
 def expire_named(names: Sequence[str], *, yes: bool) -> int:
@@ -81,7 +82,7 @@ def expire_named(names: Sequence[str], *, yes: bool) -> int:
     if any(one.things for one in old) and _agreed(yes=yes):
         count, more = deleted(old, run)
         problems += more
-        click.echo(f"{_counted(count, 'file')} deleted.", err=True)
+        click.echo(f"{counted(count, 'file')} deleted.", err=True)
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
     return 1 if problems else 0
@@ -93,7 +94,3 @@ def _agreed(*, yes: bool) -> bool:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is here to agree: pass --yes to delete these")
     return click.confirm("Delete them for good?", err=True)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

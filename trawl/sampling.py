@@ -28,7 +28,7 @@ from etl_callables.table import batch_of
 from schemas.job import Job
 from schemas.schedule import window_before
 from schemas.window import Window
-from schemas.words import printable
+from schemas.words import counted, printable
 from schemas.zone import zone
 from trawl.history import day
 from trawl.request import EPOCH, own_window
@@ -82,7 +82,7 @@ def sample(job: Job, window: Window, run: Run, posts: int) -> Sample:
     Costs at most what the job allows a run, and what it has left of its month. Raises RetryLater and Stop.
     """
     source = source_for(job.source, job.via)
-    counted, uncounted = _count(job, window, run)
+    there, uncounted = _count(job, window, run)
     if getattr(source, "INCREMENTAL", False):
         window = Window(job.date_range.since or EPOCH, run.now())
     request = Request(
@@ -106,7 +106,7 @@ def sample(job: Job, window: Window, run: Run, posts: int) -> Sample:
             kept += selection.keep(item for body in page.bodies for item in source.posts(body, run.now()))
             if len(kept) >= posts or len(costs) >= _PAGES:
                 break
-    return Sample(window, counted, uncounted, kept, selection.tally, len(costs), truncated, total(costs))
+    return Sample(window, there, uncounted, kept, selection.tally, len(costs), truncated, total(costs))
 
 
 def _count(job: Job, window: Window, run: Run) -> tuple[Preview | None, str]:
@@ -159,15 +159,13 @@ def _as_written(job: Job, posts: Sequence[Post]) -> Sequence[Post]:
 
 
 def _sentences(found: Sample) -> Iterator[str]:
-    counted, tally = found.counted, found.tally
-    if counted is not None:
-        costs = f"; counting cost {dollars(counted.asked.usd)}" if counted.asked else ""
-        most = (
-            f"; fetching what a run keeps costs at most {dollars(counted.most.usd)}" if counted.most else ""
-        )
-        yield f"The source counts {_counted(counted.posts, 'post')} there{most}{costs}."
-        if counted.missing:
-            yield f"It cannot count {counted.missing}."
+    there, tally = found.counted, found.tally
+    if there is not None:
+        costs = f"; counting cost {dollars(there.asked.usd)}" if there.asked else ""
+        most = f"; fetching what a run keeps costs at most {dollars(there.most.usd)}" if there.most else ""
+        yield f"The source counts {counted(there.posts, 'post')} there{most}{costs}."
+        if there.missing:
+            yield f"It cannot count {there.missing}."
     if found.uncounted:
         yield f"Not counted: {found.uncounted}"
     left = {
@@ -178,15 +176,11 @@ def _sentences(found: Sample) -> Iterator[str]:
     rest = "".join(f", {number:,} {what}" for what, number in left.items() if number)
     price = f" for {dollars(found.cost.usd)}" if found.cost and found.cost.usd else ""
     yield (
-        f"{_counted(tally.kept, 'post')} of {_counted(tally.fetched, 'item')} on"
-        f" {_counted(found.pages, 'page')}{price}{rest}. Nothing was written."
+        f"{counted(tally.kept, 'post')} of {counted(tally.fetched, 'item')} on"
+        f" {counted(found.pages, 'page')}{price}{rest}. Nothing was written."
     )
     if found.truncated:
         yield f"The source ended before the window did: {printable(found.truncated)}."
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _rows(posts: Sequence[Post], place: Any, width: int) -> Iterator[str]:

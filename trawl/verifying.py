@@ -24,6 +24,7 @@ from schemas.bucket import place_of
 from schemas.folder import SUFFIXES
 from schemas.job import Job
 from schemas.reading import Reading, read_jobs
+from schemas.words import counted
 from trawl.connections import connections
 from trawl.naming import find, left_out, some
 from trawl.project import PIPELINES, project
@@ -200,21 +201,21 @@ def _repaired(repair: Repair) -> str:
 
 def summary(found: Sequence[Verified]) -> str:
     """How much was read, and how much of it is wrong."""
-    objects = _counted(sum(one.report.objects for one in found), "object")
+    objects = counted(sum(one.report.objects for one in found), "object")
     size = sum(one.report.size for one in found)
     pages = [one.report.pages for one in found if one.report.pages is not None]
-    raw = f" and {_counted(sum(pages), 'raw page')}" if pages else ""
-    read = f"{objects} of {size:,} bytes{raw} in {_counted(len(found), 'bucket')} read"
+    raw = f" and {counted(sum(pages), 'raw page')}" if pages else ""
+    read = f"{objects} of {size:,} bytes{raw} in {counted(len(found), 'bucket')} read"
     wrong = sum(one.report.wrong for one in found)
     repaired = wrong - sum(one.wrong for one in found)
     kinds = Counter(finding.kind for one in found for finding in one.report.findings)
     untold = sum(one.report.untold for one in found)
     parts = [
-        _counted(wrong, "thing") + " wrong" if wrong else "nothing wrong",
+        counted(wrong, "thing") + " wrong" if wrong else "nothing wrong",
         f"{repaired:,} of them repaired" if repaired else "",
-        f"{_counted(kinds['unfinished'], 'run')} unfinished" if kinds["unfinished"] else "",
-        f"{_counted(kinds['superseded'], 'run')} superseded" if kinds["superseded"] else "",
-        f"raw pages of {_counted(untold, 'window')} not compared, for no manifest says which they were"
+        f"{counted(kinds['unfinished'], 'run')} unfinished" if kinds["unfinished"] else "",
+        f"{counted(kinds['superseded'], 'run')} superseded" if kinds["superseded"] else "",
+        f"raw pages of {counted(untold, 'window')} not compared, for no manifest says which they were"
         if untold
         else "",
     ]
@@ -258,7 +259,3 @@ def _finding(finding: Finding, repair: Repair | None) -> dict[str, Any]:
         "repaired": None if repair is None else repair.done,
         "note": None if repair is None else repair.note,
     }
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

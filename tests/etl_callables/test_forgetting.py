@@ -97,7 +97,8 @@ def test_an_object_that_a_newer_window_wrote_stays_that_ones(tmp_path: Path) -> 
     """Of a job that takes its whole range each time, whose windows have one key."""
     ours = job(tmp_path, key="all.csv", date_range=DateRange(each_run="whole"))
     longer = Window(WINDOW.start - timedelta(days=1), WINDOW.end)
-    for hour, window, posts in ((12, longer, POSTS[:2]), (13, WINDOW, POSTS), (14, longer, POSTS[:3])):
+    first = [*POSTS[:2], POSTS[0]]
+    for hour, window, posts in ((12, longer, first), (13, WINDOW, POSTS), (14, longer, POSTS[:3])):
         run = a_run(now=lambda hour=hour: NEXT_DAY.replace(hour=hour))
         pages = extracted(ours, run, [posts], window=window)
         load(ours, window, run, transform(ours, window, run, pages))
@@ -108,6 +109,10 @@ def test_an_object_that_a_newer_window_wrote_stays_that_ones(tmp_path: Path) -> 
         left = {13: ["one of bob", "two of ada", "two of bob"], 14: ["two of ada"]}[hour]
         assert [row["text"] for row in read_posts(url).to_pylist()] == left
         assert verify(open_store(ours, run), NEXT_DAY, with_raw=True).findings == ()
+        if hour == 13:  # the older window tells of its pages as they are now, the post that came twice gone
+            older = read_manifest(open_store(ours, run), prefix(ours, longer, run))
+            assert older is not None
+            assert (older.counts.fetched, older.counts.kept, older.counts.duplicate) == (1, 1, 0)
 
 
 def test_a_post_alone_goes(tmp_path: Path) -> None:
