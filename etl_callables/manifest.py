@@ -307,7 +307,10 @@ def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iter
 
 
 class NamedElsewhere(Protocol):
-    """Whether a manifest beside that of a folder names a key; with `after`, one that was finished later."""
+    """Whether a manifest beside that of a folder names a key.
+
+    With `after`, one of the job's own that was finished later: only windows of one job may share an object.
+    """
 
     def __call__(self, key: str, folder: str, *, after: datetime | None = None) -> bool: ...
 
@@ -317,13 +320,16 @@ def named_elsewhere(store: Store, job_id: str) -> NamedElsewhere:
 
     Where only the job's own may be listed, it asks those: who may not read others' may not delete theirs.
     """
+    own = f"{STATE}/{job_id}"
 
     @cache
-    def folders() -> dict[str, set[str]]:
+    def folders(where: str) -> dict[str, set[str]]:
         try:
-            entries = list(store.list(STATE))
+            entries = list(store.list(where))
         except Stop:
-            entries = list(store.list(f"{STATE}/{job_id}"))
+            if where == own:
+                raise
+            return folders(own)
         listed = (entry.key.removesuffix("/manifest.json") for entry in entries)
         places = [place for place in listed if place.count("/") == _DEPTH]
         found: dict[str, set[str]] = {}
@@ -334,7 +340,8 @@ def named_elsewhere(store: Store, job_id: str) -> NamedElsewhere:
         return found
 
     def named(key: str, folder: str, *, after: datetime | None = None) -> bool:
-        others = (readable(store, place) for place in folders().get(key, set()) - {folder})
+        places = folders(STATE if after is None else own)
+        others = (readable(store, place) for place in places.get(key, set()) - {folder})
         there = (one for one in others if one is not None and one.expired is None and one.object.key == key)
         return any(after is None or one.finished > after for one in there)
 
