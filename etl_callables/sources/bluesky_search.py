@@ -166,9 +166,11 @@ class _Search:
         cursor = answer.value.get("cursor")
         times = [when for hit in hits if (when := _time(hit)) is not None]
         inside = [when for when in times if low <= when < place.upto]
-        # A search that does not know of `since` goes on to the first post there ever was.
-        is_past = not hits or (bool(times) and max(times) < low)
-        return one_line(answer.body), inside, str(cursor) if cursor and not is_past else None
+        # A search that does not know of `since` goes on to the first post there ever was. A page may be empty
+        # because none of its posts may be shown; an empty one that leads to itself is the end.
+        is_past = bool(times) and max(times) < low
+        leads_on = bool(cursor) and (bool(hits) or str(cursor) != place.cursor)
+        return one_line(answer.body), inside, str(cursor) if leads_on and not is_past else None
 
 
 def _below(place: _Place, hits: int, oldest: int) -> tuple[_Place | None, str | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -50,31 +51,59 @@ __all__ = ["PLATFORM", "REPEATS", "SEEKS", "pages", "posts", "version"]
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
-    """Pages of up to 100 posts, newest first. A cursor is how many posts came before it, and Reddit's own."""
+    """Pages of up to 100 posts, newest first. A cursor is a `_Place`."""
     path, asked = _question(request, run.now())
-    searches = bool(request.query)
-    seen, _, after = (cursor or "0:").partition(":")
+    depth = _SEARCH if request.query else _LISTING
+    start = request.window.start
+    place: _Place | None = _Place.parse(cursor)
     with _App(request, run) as app:
-        number = int(seen)
-        while True:
-            body, listing = app.page(path, {**asked, "count": number, **({"after": after} if after else {})})
-            children = listing["children"]
-            number += len(children)
-            after = listing.get("after") or ""
-            times = [when for child in children if (when := _time(child)) is not None]
-            if times and max(times) < request.window.start:
-                after = ""
-            if after:
-                yield Page((body,), f"{number}:{after}")
-                continue
-            ended = number >= (_SEARCH if searches else _LISTING)
-            missing = None
-            if ended and times and min(times) >= request.window.start:
-                missing = (
-                    f"Reddit gives no more than its newest {number:,} posts, back to {_shown(min(times))}"
-                )
-            yield Page((body,), None, missing)
-            return
+        while place is not None:
+            body, listing = app.page(path, {**asked, **place.asked})
+            times = [when for child in listing["children"] if (when := _time(child)) is not None]
+            is_over = bool(times) and max(times) < start
+            after = "" if is_over else str(listing.get("after") or "")
+            onward = place.after(len(listing["children"]), times, after)
+            place = onward if after else None
+            missing = None if place or is_over or onward.number < depth else onward.missing(start)
+            yield Page((body,), str(place) if place else None, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a listing goes on: at Reddit's own `cursor`, after `number` posts, the `oldest` of that second.
+
+    It is in whole seconds since 1970, None where no post had a time.
+    """
+
+    number: int = 0
+    oldest: int | None = None
+    cursor: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.number}:{'' if self.oldest is None else self.oldest}:{self.cursor}"
+
+    @classmethod
+    def parse(cls, text: str | None) -> _Place:
+        if text is None:
+            return cls()
+        number, oldest, cursor = text.split(":", 2)
+        return cls(int(number), int(oldest) if oldest else None, cursor)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        return {"count": self.number, **({"after": self.cursor} if self.cursor else {})}
+
+    def after(self, number: int, times: list[datetime], cursor: str) -> _Place:
+        """With one more page, of so many posts."""
+        known = [] if self.oldest is None else [self.oldest]
+        oldest = min([*known, *(int(when.timestamp()) for when in times)], default=None)
+        return _Place(self.number + number, oldest, cursor)
+
+    def missing(self, start: datetime) -> str | None:
+        """What Reddit ended before, None where that is older than `start`."""
+        if self.oldest is None or (oldest := moment(self.oldest)) < start:
+            return None
+        return f"Reddit gives no more than its newest {self.number:,} posts, back to {_shown(oldest)}"
 
 
 def _question(request: Request, now: datetime) -> tuple[str, dict[str, Any]]:

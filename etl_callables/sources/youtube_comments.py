@@ -79,12 +79,12 @@ def _threads(
     }
     answer = project.get("commentThreads", asked)
     items = answer.value["items"]
-    following = answer.value.get("nextPageToken")
+    following = answer.value.get("nextPageToken")  # a page may be empty though it is not the last one
     times = [when for item in items if (when := _published(item)) is not None]
     if not with_replies and times and max(times) < request.window.start:
         following = None
     parents = tuple(name for item in items if (name := _with_more(item))) if with_replies else ()
-    return one_line(answer.body), _Place(str(following) if following and items else None, parents)
+    return one_line(answer.body), _Place(str(following) if following else None, parents)
 
 
 def _replies(project: Project, place: _Place, video: str) -> tuple[bytes, _Place]:
@@ -100,7 +100,7 @@ def _replies(project: Project, place: _Place, video: str) -> tuple[bytes, _Place
     answer = project.get("comments", asked)
     token = answer.value.get("nextPageToken")
     body = f'{{"{VIDEO}":{json.dumps(video)},'.encode() + one_line(answer.body)[1:]
-    if token and answer.value["items"]:
+    if token:
         return body, replace(place, token=str(token))
     return body, _Place(place.threads, tuple(others))
 

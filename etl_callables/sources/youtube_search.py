@@ -29,22 +29,37 @@ _DETAILS: Final = "snippet,statistics"
 class _Place:
     """Where a search goes on: at its `token` (empty: from the newest on), up to and including `upto`.
 
-    `upto` is in whole seconds since 1970. `hits` were found up to there so far. `names` are those of the
-    page before, of which nothing is known yet.
+    `hits` were found up to there so far, the `oldest` of which a time is known at that second (None: of
+    none it is). `names` are those of the page before, of which nothing is known yet. Times are in whole
+    seconds since 1970.
     """
 
     upto: int
     hits: int = 0
+    oldest: int | None = None
     token: str = ""
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.upto}:{self.hits}:{self.token}:{','.join(self.names)}"
+        oldest = "" if self.oldest is None else self.oldest
+        return f"{self.upto}:{self.hits}:{oldest}:{self.token}:{','.join(self.names)}"
 
     @classmethod
     def parse(cls, text: str) -> _Place:
-        upto, hits, token, names = text.split(":")
-        return cls(int(upto), int(hits), token, tuple(names.split(",")) if names else ())
+        upto, hits, oldest, token, names = text.split(":")
+        return cls(
+            int(upto),
+            int(hits),
+            int(oldest) if oldest else None,
+            token,
+            tuple(names.split(",")) if names else (),
+        )
+
+    def with_times(self, items: list[Any]) -> _Place:
+        """Knowing the times of these items, too."""
+        times = [int(when.timestamp()) for item in items if (when := _published(item)) is not None]
+        known = [] if self.oldest is None else [self.oldest]
+        return replace(self, oldest=min([*times, *known], default=None))
 
 
 def search(project: Project, request: Request, cursor: str | None) -> Iterator[Page]:
@@ -77,14 +92,15 @@ def _found(project: Project, request: Request, place: _Place) -> tuple[Page, _Pl
     )
     items = answer.value["items"]
     names = tuple(name for item in items if (name := _name(item)))
-    token = str(answer.value.get("nextPageToken") or "") if items else ""
+    # A page may be empty though it is not the last one.
+    token = str(answer.value.get("nextPageToken") or "")
     onward = replace(place, hits=place.hits + len(items), token=token)
-    following: _Place | None = onward
+    following: _Place | None
     missing = None
     if in_full and names:
         following = replace(onward, names=names)
-    elif not token:
-        following, missing = _below(place, onward.hits, [] if in_full else items)
+    else:
+        following, missing = _next(onward.with_times(items))
     cost = QUOTA.cost({"searches": 1})
     return Page((one_line(answer.body),), str(following) if following else None, missing, cost), following
 
@@ -99,26 +115,25 @@ def _known(project: Project, place: _Place) -> tuple[Page, _Place | None]:
         known = {item.get("id") for item in items if isinstance(item, dict)}
         gone = [name for name in place.names if name not in known]
         bodies.append(json.dumps({"kind": MISSING, "items": gone}).encode())
-    following: _Place | None = replace(place, names=())
-    missing = None
-    if not place.token:
-        following, missing = _below(place, place.hits, items)
+    following, missing = _next(replace(place, names=()).with_times(items))
     cost = QUOTA.cost({"units": 1})
     return Page(tuple(bodies), str(following) if following else None, missing, cost), following
 
 
-def _below(place: _Place, hits: int, items: list[Any]) -> tuple[_Place | None, str | None]:
-    """Where to look for what the search did not reach, None where it reached the end; and what is missing.
+def _next(place: _Place) -> tuple[_Place | None, str | None]:
+    """Where to go on after a page, None where the search reached its end; and what is missing.
 
-    The second of the oldest video is asked for again, as it may have more than were found.
+    Below what it did not reach a search begins anew, at the second of the oldest video, which may have more
+    than were found.
     """
-    times = [when for item in items if (when := _published(item)) is not None]
-    if hits < _DOUBT or not times:
+    if place.token:
+        return place, None
+    if place.hits < _DOUBT or place.oldest is None:
         return None, None
-    oldest = int(min(times).timestamp())
-    if oldest < place.upto:
-        return _Place(oldest), None
-    return None, f"more than {hits:,} videos of the one second {_text(oldest)}, deeper than the search goes"
+    if place.oldest < place.upto:
+        return _Place(place.oldest), None
+    seconds = _text(place.oldest)
+    return None, f"more than {place.hits:,} videos of the one second {seconds}, deeper than the search goes"
 
 
 def _name(item: Any) -> str | None:

@@ -19,6 +19,7 @@ from etl_callables.sources import Page, Request, reddit_api
 from schemas.job import Job
 from schemas.reading import read_job
 from schemas.window import Window
+from tests.servers.hollow import Hollow
 from tests.servers.made import made
 from tests.servers.reddit import LOGIN, link, server
 from tests.servers.standin import Answer, Asked, Given, StandIn
@@ -130,6 +131,18 @@ def test_what_lies_below_reddits_own_end_is_told(query: str | None, depth: int, 
         pages = ask(service, query, subreddit="opendata")
     assert [page.truncated for page in pages[:-1]] == [None] * (len(pages) - 1)
     assert pages[-1].truncated == missing
+
+
+def test_what_lies_below_is_told_though_the_last_page_is_empty() -> None:
+    answer = Hollow(server(made(1500, DAY), page=100), "after", "data.after", "data.children")
+    with StandIn(answer) as service:
+        pages = ask(service, subreddit="opendata")
+        assert ask(service, subreddit="opendata", cursor=pages[-2].cursor) == pages[-1:]
+    assert read(pages[-1]) == []
+    assert (
+        pages[-1].truncated
+        == "Reddit gives no more than its newest 1,000 posts, back to 2026-03-01 08:00 UTC"
+    )
 
 
 def test_nothing_is_missing_where_reddit_ends_below_the_window() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +22,9 @@ from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.reading import read_job
 from schemas.window import Window
+from tests.servers.hollow import Hollow
 from tests.servers.made import Made, made
-from tests.servers.standin import Answer, StandIn
+from tests.servers.standin import Answer, Asked, Given, StandIn
 from tests.servers.youtube import KEY, error, id_of, server
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,10 @@ def ask(
     given = {"host": service.url, "password": key}
     request = Request(query, window, limit, options, credentials=given, connection="my_youtube")
     return list(youtube_api.pages(request, cursor, Run(now=lambda: NOW, sleep=lambda _: None)))
+
+
+def hollow(answer: Callable[[Asked], Given]) -> Hollow:
+    return Hollow(answer, "pageToken", "nextPageToken", "items")
 
 
 def items(*pages: Page) -> list[Post | Skipped]:
@@ -126,6 +131,17 @@ def test_a_second_with_more_videos_than_a_search_reaches_is_said_to_be_cut(detai
     ]
 
 
+@pytest.mark.parametrize("details", [True, False])
+def test_what_a_search_did_not_reach_is_found_though_it_ends_with_an_empty_page(details: bool) -> None:
+    posts = [Made(number, DAY.start + timedelta(minutes=number // 3)) for number in range(1300)]
+    with StandIn(hollow(server(posts, page=50, depth=500))) as service:
+        pages = ask(service, "covid", details=details)
+        assert {post.id for post in read(*pages)} == {id_of(post) for post in posts}
+        last = 29 if details else 19
+        assert items(pages[last]) == []
+        assert ask(service, "covid", details=details, cursor=pages[last - 1].cursor) == pages[last:]
+
+
 def test_a_search_that_finds_nothing_is_one_page(youtube: StandIn) -> None:
     (page,) = ask(youtube, "nothing of the kind")
     assert (page.cursor, page.truncated, items(page)) == (None, None, [])
@@ -189,6 +205,13 @@ def test_comments_whose_replies_came_along_are_not_asked_about_again() -> None:
         pages = ask(service, video=VIDEO, replies=True)
         assert len(service.asked) == 1
     assert len({post.id for post in read(*pages)}) == 3 + 3 * 5
+
+
+def test_an_empty_page_ends_neither_comments_nor_replies() -> None:
+    posts, replies = made(120, DAY), made(60, DAY, first=5000)
+    with StandIn(hollow(server(posts, page=50, replies=replies))) as service:
+        found = read(*ask(service, video=VIDEO, replies=True))
+    assert len({post.id for post in found}) == 120 + 120 * 60
 
 
 # --- refusals --------------------------------------------------------------------------------------

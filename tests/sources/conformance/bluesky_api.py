@@ -8,6 +8,7 @@ from typing import Any
 
 from etl_callables.sources import bluesky_search
 from tests.servers.bluesky_stand_in import server, view
+from tests.servers.hollow import Hollow
 from tests.servers.made import Made
 from tests.servers.standin import StandIn
 from tests.sources.conformance.case import PAGE, Case, Served, Setting
@@ -28,7 +29,7 @@ def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
         loop=setting.loop,
         item=item,
     )
-    with StandIn(answer) as service:
+    with StandIn(Hollow(answer, "cursor", "cursor", "posts") if setting.hollow else answer) as service:
         credentials = {
             "host": service.url,
             "login": "ada.test",
@@ -46,5 +47,6 @@ CASE = Case(
     depth=DEPTH,
     ahead=3,
     prelude=1,
+    hollows=True,
     absent=frozenset({"views", "source_label", "conversation_id", "in_reply_to", "quoted", "reposted"}),
 )

@@ -31,8 +31,9 @@ class Setting:
     """How a service is to be. `folder` is for files; posts to serve come newest first.
 
     `overlap`: each page begins with so many posts of the page before. `loop`: after the last page
-    comes the first again. `odd`: the first page has an item of a shape that nobody knows. `deep`:
-    one question reaches only `Case.depth` posts.
+    comes the first again. `hollow`: after each page, the last one too, comes one without posts. `odd`:
+    the first page has an item of a shape that nobody knows. `deep`: one question reaches only
+    `Case.depth` posts.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Setting:
     window: Window
     overlap: int = 0
     loop: bool = False
+    hollow: bool = False
     odd: bool = False
     deep: bool = False
 
@@ -73,7 +75,7 @@ class Case:
     others in another way. `ahead` is how many pages may be on their way when a run is killed.
     `incremental` is whether runs take what no run before did, whatever its time.
     `apart` is whether each page has a place of its own, which may refuse while the others are read.
-    `loops` and `overlaps` say whether the service could do so at all, given how it is asked.
+    `loops`, `overlaps` and `hollows` say whether the service could do so at all, given how it is asked.
     `prelude` is how many questions come before the first page that may be answered by 404.
     `refusal` is what a refusal's message says to correct. `words` is whether it searches by words.
     """
@@ -93,6 +95,7 @@ class Case:
     apart: bool = False
     loops: bool = True
     overlaps: bool = True
+    hollows: bool = False
     refusal: str = "the_connection"
     not_found: str = "HTTP 404"
     prelude: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.servers.hollow import Hollow
 from tests.servers.made import Made
 from tests.servers.reddit import link, number_of, server
 from tests.servers.standin import StandIn
@@ -21,7 +22,9 @@ def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
 
     page = 100 if setting.deep else PAGE
     answer = server(posts, page=page, depth=DEPTH, overlap=setting.overlap, loop=setting.loop, item=item)
-    with StandIn(answer) as service:
+    with StandIn(
+        Hollow(answer, "after", "data.after", "data.children") if setting.hollow else answer
+    ) as service:
         credentials = {
             "host": service.url,
             "login": "an app",
@@ -42,6 +45,7 @@ CASE = Case(
     depth=DEPTH,
     covered=False,
     prelude=1,
+    hollows=True,
     absent=frozenset({"author_name", "lang", "reposts", "bookmarks", "views", "source_label"})
     | {"conversation_id", "in_reply_to", "quoted", "reposted", "hashtags", "mentions"},
 )

@@ -113,6 +113,18 @@ def test_a_loop_of_cursors_ends_and_is_told(stage: Stage, case: Case) -> None:
     assert (manifest.truncated, manifest.complete) == (REPEATED, False)
 
 
+@promise(1, "goes on after an empty page")
+@pytest.mark.parametrize("limit", [None, 33])
+def test_a_page_without_posts_is_no_end(stage: Stage, case: Case, limit: int | None) -> None:
+    if not case.hollows:
+        pytest.skip("an empty page says by itself that it is the last")
+    posts = made(35, DAY)
+    with stage.trial(posts, hollow=True, limit=limit) as trial:
+        manifest, rows = trial.whole()
+    assert trial.numbers(rows) == sorted(post.number for post in posts)[-(limit or 35) :]
+    assert (manifest.truncated, manifest.complete) == (None, True)
+
+
 @promise(1, "ends when cursors loop")
 def test_a_page_that_comes_under_ever_new_cursors_ends_though_nothing_of_it_can_be_read(
     stage: Stage, case: Case
@@ -131,11 +143,17 @@ def test_a_page_that_comes_under_ever_new_cursors_ends_though_nothing_of_it_can_
 
 
 @promise(2, "deeper than one question")
-def test_a_window_deeper_than_the_service_is_covered_or_called_truncated(stage: Stage, case: Case) -> None:
+@pytest.mark.parametrize("hollow", [False, True])
+def test_a_window_deeper_than_the_service_is_covered_or_called_truncated(
+    stage: Stage, case: Case, hollow: bool
+) -> None:
+    """However the service ends: with its last posts, or with a page that has none."""
     if case.depth is None:
         pytest.skip("the service gives all there is")
+    if hollow and not case.hollows:
+        pytest.skip("an empty page says by itself that it is the last")
     posts = made(case.depth * 4 + 3, DAY)
-    with stage.trial(posts, deep=True) as trial:
+    with stage.trial(posts, deep=True, hollow=hollow) as trial:
         manifest, rows = trial.whole()
     numbers = sorted(post.number for post in posts)
     if case.covered:

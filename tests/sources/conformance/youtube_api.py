@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.servers.hollow import Hollow
 from tests.servers.made import Made
 from tests.servers.standin import StandIn
 from tests.servers.youtube import KEY, server, video
@@ -21,7 +22,9 @@ def serve(posts: Sequence[Made], setting: Setting) -> Iterator[Served]:
 
     page = 50 if setting.deep else PAGE
     answer = server(posts, page=page, depth=DEPTH, overlap=setting.overlap, loop=setting.loop, item=item)
-    with StandIn(answer) as service:
+    with StandIn(
+        Hollow(answer, "pageToken", "nextPageToken", "items") if setting.hollow else answer
+    ) as service:
         credentials = {"host": service.url, "password": KEY, "extra": {"timeout": 0.3}}
         yield Served(service, credentials, pages=lambda asked: asked.path.endswith("/search"))
 
@@ -32,6 +35,7 @@ CASE = Case(
     platform="youtube",
     serve=serve,
     depth=DEPTH,
+    hollows=True,
     ahead=4,  # what a page found is asked for with another question
     absent=frozenset({"author", "reposts", "quotes", "bookmarks", "source_label", "conversation_id"})
     | {"in_reply_to", "quoted", "reposted", "mentions", "urls"},
