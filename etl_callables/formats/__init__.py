@@ -9,7 +9,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast
@@ -65,10 +66,8 @@ def write_file(
 
 def read_file(source: BinaryIO, name: str, compression: str | None) -> pa.Table:
     """The rows of what `write_file` wrote, from a binary stream."""
-    if compression == "gzip":
-        source = cast("BinaryIO", gzip.GzipFile(fileobj=source))
-    elif compression == "zstd":
-        source = cast("BinaryIO", io.BufferedReader(_Unpacked(source), _PIECE))
+    if compression is not None:
+        source = cast("BinaryIO", io.BufferedReader(_Unpacked(source, _UNPACKERS[compression]), _PIECE))
     return FORMATS[name].read(source)
 
 
@@ -113,15 +112,32 @@ class _Hashed(io.RawIOBase):
         return self._file.write(data)
 
 
-class _Unpacked(io.RawIOBase):
-    """The content of zstd frames; EOFError where the last one, or the only one, ends early.
+class _Unpacker(Protocol):
+    """What takes one compressed piece apart, and knows where it ends."""
 
-    The library's own reader takes such an end for the end of the content.
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+_UNPACKERS: Final[Mapping[str, Callable[[], _Unpacker]]] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of compressed frames; EOFError where the last one, or the only one, ends early.
+
+    The libraries' own readers take such an end, or that of no frame at all, for the end of the content.
     """
 
-    def __init__(self, packed: BinaryIO) -> None:
+    def __init__(self, packed: BinaryIO, new: Callable[[], _Unpacker]) -> None:
         self._packed = packed
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._new = new
+        self._frame = new()
         self._given = b""
         self._ready = memoryview(b"")
 
@@ -136,8 +152,11 @@ class _Unpacked(io.RawIOBase):
                     return 0
                 raise EOFError("the compressed data ends early")
             if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-            self._ready = memoryview(self._frame.decompress(data))
+                self._frame = self._new()
+            try:
+                self._ready = memoryview(self._frame.decompress(data))
+            except zlib.error as problem:
+                raise ValueError(f"the compressed data is damaged: {problem}") from problem
             self._given = self._frame.unused_data
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]

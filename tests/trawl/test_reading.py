@@ -118,7 +118,7 @@ def test_a_part_of_a_file_is_said_to_be_one(folder: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv.zst", "jsonl.zst", "csv.gz", "jsonl.gz"])
-@pytest.mark.parametrize("percent", [1, 50, 90, 99])
+@pytest.mark.parametrize("percent", [0, 1, 50, 90, 99])
 def test_a_compressed_file_that_was_cut_is_refused_wherever_it_was_cut(
     folder: Path, suffix: str, percent: int
 ) -> None:
@@ -132,10 +132,12 @@ def test_a_compressed_file_that_was_cut_is_refused_wherever_it_was_cut(
     assert "is no file that Trawl wrote, or a part of one" in result.stderr
 
 
-def test_frames_of_zstd_one_after_another_are_one_file(folder: Path) -> None:
-    packed, plain = ((folder / name).read_bytes() for name in ("posts.jsonl.zst", "posts.jsonl"))
-    (folder / "twice.jsonl.zst").write_bytes(packed * 2)
-    assert run("twice.jsonl.zst").stdout_bytes == plain * 2
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_compressed_frames_one_after_another_are_one_file(folder: Path, suffix: str) -> None:
+    assert run("posts.jsonl", "--into", f"once.jsonl.{suffix}").exit_code == 0
+    packed, plain = ((folder / name).read_bytes() for name in (f"once.jsonl.{suffix}", "posts.jsonl"))
+    (folder / f"twice.jsonl.{suffix}").write_bytes(packed * 2)
+    assert run(f"twice.jsonl.{suffix}").stdout_bytes == plain * 2
 
 
 @pytest.mark.parametrize(
@@ -143,6 +145,8 @@ def test_frames_of_zstd_one_after_another_are_one_file(folder: Path) -> None:
     [
         ("empty.csv", b"", "it has no header"),
         ("empty.csv.zst", b"", "the compressed data ends early"),
+        ("empty.jsonl.gz", b"", "the compressed data ends early"),
+        ("plain.jsonl.gz", b"{}\n", "the compressed data is damaged"),
         ("strange.jsonl", b'{"a":1}\n[1]\n', "line 2 is no post as those before it"),
         ("strange.jsonl", b'{"a":1}\n{"b":1}\n', "line 2 is no post as those before it"),
         ("strange.jsonl", b"[1]\n", "line 1 is no post as those before it"),
