@@ -15,9 +15,8 @@ import binascii
 import io
 import json
 import re
-from calendar import timegm
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,7 +29,8 @@ from etl_callables.http import version as version_with
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
-from etl_callables.sources.fields import items_of, moment, needed, text
+from etl_callables.sources.feed_times import moment_of
+from etl_callables.sources.fields import items_of, needed, text
 from etl_callables.sources.markup import Plain, absolute, plain
 from etl_callables.sources.words import Words, parse
 from etl_callables.url import shown, veiled
@@ -46,18 +46,6 @@ _END: Final = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]
 _NOT_MODIFIED: Final = 304
 _GLOBAL: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 """How identifiers begin that are unique in the world: URLs, URNs and tags."""
-
-_ZONE: Final = re.compile(r":\d\d\s+([A-Za-z]{1,5})\s*\Z")
-_READ_ZONES: Final = frozenset(
-    f"{part}{kind}T" for part in ("A", "E", "C", "M", "P") for kind in ("S", "D", "")
-) | {"UT", "UTC", "GMT", "Z", "A", "N", "M", "Y", "MET", "MEST", "AM", "PM"}
-"""What feedparser reads itself, and what is no zone."""
-_ZONES: Final = {
-    "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2,
-    "EET": 2, "EEST": 3, "SAST": 2, "MSK": 3, "HKT": 8, "SGT": 8, "JST": 9, "KST": 9,
-    "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
-}  # fmt: skip
-"""Hours before UTC of zones that have one meaning."""
 
 
 def version() -> str:
@@ -257,10 +245,15 @@ def _name(given: str | None, link: str | None, feed: str) -> str:
     return name if _GLOBAL.match(name) else f"{feed}#{name}"
 
 
+def _when(times: Iterable[Any]) -> datetime | None:
+    """The first of an entry's times that can be read."""
+    return next((when for one in times if (written := text(one)) and (when := moment_of(written))), None)
+
+
 def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
     link = text(entry.get("link"))
     name = _name(text(entry.get("id")), link, context["feed"])
-    when = next((when for name in ("published", "updated", "created") if (when := _when(entry, name))), None)
+    when = _when(entry.get(name) for name in ("published", "updated", "created") if name in entry)
     if when is None:
         return Skipped("no-time", name[:200])
     feed = context["feed"]
@@ -289,19 +282,6 @@ def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     )
 
 
-def _when(entry: Any, name: str) -> datetime | None:
-    """One of an entry's times; None where it has none, or one of a zone that nobody knows."""
-    parsed = entry.get(f"{name}_parsed") if f"{name}_parsed" in entry else None
-    if parsed is None:
-        return None
-    when = datetime.fromtimestamp(timegm(parsed), UTC)
-    zone = _ZONE.search(str(entry.get(name, "")))
-    if zone is None or zone[1].upper() in _READ_ZONES:
-        return when
-    hours = _ZONES.get(zone[1].upper())  # feedparser takes any other zone for UTC
-    return None if hours is None else when - timedelta(hours=hours)
-
-
 def _part(detail: Mapping[str, Any], feed: str) -> Plain:
     value = detail.get("value") or ""
     if detail.get("type") == "text/plain":
@@ -313,7 +293,7 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     link = text(item.get("url"))
     given = item.get("id")
     name = _name(str(given) if isinstance(given, int | float) else text(given), link, context["feed"])
-    when = item.get("date_published") or item.get("date_modified")
+    when = _when(item.get(name) for name in ("date_published", "date_modified"))
     if when is None:
         return Skipped("no-time", name[:200])
     content = item.get("content_html")
@@ -328,7 +308,7 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
         context["feed"],
         link,
         text(names[0]) if names else None,
-        moment(when),
+        when,
         [Plain(text(item.get("title")) or "", (), ()), said],
         text(item.get("language")) or text(context["language"]),
         None,

@@ -532,12 +532,25 @@ def test_an_entry_without_identifier_is_known_by_its_link() -> None:
         (b"<rss version='2.0'><channel><item><guid>x</guid></item></channel></rss>", "no-time"),
         (json.dumps({"items": [{"id": "1", "content_text": "x"}]}).encode(), "no-time"),
         (json.dumps({"items": [{**json_item(MADE), "id": None, "url": None}]}).encode(), "unknown-shape"),
-        (json.dumps({"items": [{**json_item(MADE), "date_published": "soon"}]}).encode(), "unknown-shape"),
+        (json.dumps({"items": [{**json_item(MADE), "date_published": "soon"}]}).encode(), "no-time"),
         (json.dumps({"items": [7]}).encode(), "unknown-shape"),
     ],
 )
 def test_an_entry_without_what_a_post_needs_is_skipped(feed: bytes, reason: str) -> None:
     assert [item.reason for item in rows(feed) if isinstance(item, Skipped)] == [reason]
+
+
+def test_a_time_that_cannot_be_read_gives_way_to_one_that_can() -> None:
+    item = {**json_item(MADE), "date_published": "soon", "date_modified": "2026-06-30T12:00:00Z"}
+    entry = "<pubDate>soon</pubDate><atom:updated>2026-06-30T12:00:00Z</atom:updated>"
+    feed = (
+        "<rss version='2.0' xmlns:atom='http://www.w3.org/2005/Atom'><channel><item><guid>a</guid>{}</item>"
+        "</channel></rss>"
+    )
+    for body in (json.dumps({"items": [item]}), feed.format(entry)):
+        (post,) = rows(body.encode())
+        assert isinstance(post, Post)
+        assert post.created_at == datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
 def test_json_feeds_of_the_first_version_and_of_plain_text_are_read() -> None:
@@ -610,6 +623,9 @@ def test_addresses_are_whole_or_none() -> None:
         ("msk", 9),
         ("JST", 3),
         ("+0200", 10),
+        ("Europe/Berlin", 10),
+        ("GMT+2", 10),
+        ("AM GMT", 0),
         ("XYZ", None),
     ],
 )
