@@ -34,6 +34,13 @@ class Stop(TrawlError):  # noqa: N818 (it says what to do next)
     """A person must act before another try can help: blocked, unauthorised, a bad query, no bucket."""
 
 
+class StaleCursor(Stop):
+    """What a cursor led to is no more, so that a run can only begin anew; said before any page is given.
+
+    Where asking again costs nothing, extract does so.
+    """
+
+
 class NothingToDo(TrawlError):  # noqa: N818 (it says what to do next)
     """There is nothing for this run, as outside its job's date range: a skip, not a failure."""
 

@@ -13,7 +13,7 @@ from etl_callables import forgetting, memory, raw
 from etl_callables.ahead import Behind, ahead
 from etl_callables.asking import Asked, Asking
 from etl_callables.cost import dollars
-from etl_callables.errors import Stop
+from etl_callables.errors import StaleCursor, Stop
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Kept, Run, prefix
 from etl_callables.selection import Selection
@@ -52,6 +52,8 @@ class Incremental(Protocol):
 def extract(job: Job, window: Window, run: Run, *, source: Source | None = None) -> dict[str, Any]:
     """Fetch the window's posts into raw pages, going on where a killed try of the same run was.
 
+    Where that place is no more, as in an archive that changed since, it begins anew.
+
     Returns `{"raw": key of done.json, "pages": how many, "posts": how many are kept}`. Without a
     limit the posts are counted before duplicates are looked for, which transform does, so that
     memory stays flat. `source` stands in for the one that the job names, for whoever writes one.
@@ -62,6 +64,15 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
 
         privacy(job, run)  # without its key nothing is asked for, which would lie there as it came
     source = source or source_for(job.source, job.via)
+    try:
+        return _extract(job, window, run, source)
+    except StaleCursor as problem:
+        run.log.warning("%s All of it is read again, from the start.", problem)
+        return _extract(job, window, run, source, anew=True)
+
+
+def _extract(job: Job, window: Window, run: Run, source: Source, *, anew: bool = False) -> dict[str, Any]:
+    """The same; `anew` leaves what earlier tries kept."""
     started = run.now()
     store, attempt = open_store(job, run), raw.new_attempt(started)
     known = memory.recall(store, job) if memory.remembers(source, job, run) else None
@@ -99,7 +110,8 @@ def extract(job: Job, window: Window, run: Run, *, source: Source | None = None)
     asking = Asking(source, request, parts, selection, run)
     progress = _Progress(source, selection, asking, run)
     _tell_of_a_new_folder(job, run)
-    _adopt(log, progress, asking, run, finished=known is not None)
+    if not anew:
+        _adopt(log, progress, asking, run, finished=known is not None)
     requests = 0
     if progress.going:
         with (

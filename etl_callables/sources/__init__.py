@@ -106,7 +106,8 @@ class Source(Protocol):
     def pages(self, request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         """The pages from `cursor` on (None: from the start), newest posts first if it can choose.
 
-        Raises RetryLater and Stop, and nothing else for what the outside world does.
+        Raises RetryLater and Stop, and nothing else for what the outside world does; of a cursor that leads
+        nowhere any more, StaleCursor, before the first page.
         """
 
     def posts(self, body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:

@@ -14,14 +14,15 @@ it cannot read, which are counted. A body of many posts stays whole, with a note
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from etl_callables.errors import Stop
+from etl_callables.errors import StaleCursor
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, archive_lines, snscrape_items, source_for, x_api_v2
@@ -50,17 +51,19 @@ def version() -> str:
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
-    """Batches of about 1,000 bodies or 1 MiB. A cursor is file number, byte offset and file name."""
+    """Batches of about 1,000 bodies or 1 MiB. A cursor is file number, byte offset, state and file name."""
     words = parse(request.query)
     files = find(request.options["files"], request.folder, request.credentials, run)
     layout = request.options.get("layout", "auto")
     number, start = _place(files, cursor)
+    known = _Known(files[:number])
     batch: list[bytes] = []
     size = 0
     last: tuple[int, int] | None = None  # where the newest body of the batch begins
     now = run.now()
     for index in range(number, len(files)):
         file = files[index]
+        state = known.with_next(file)
         for offset, body in archive_lines.bodies(file, layout, start if index == number else 0):
             wanted = _wanted(body, request, words, now)
             if wanted is None:
@@ -68,7 +71,7 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
             # A page ends where the next body begins, so that the last page is known to be the last;
             # never between bodies of one line, for a cursor names a line.
             if (len(batch) >= _BODIES or size >= _BYTES) and last != (index, offset):
-                yield Page(tuple(batch), f"{index}:{offset}:{file.name}")
+                yield Page(tuple(batch), f"{index}:{offset}:{state}:{file.name}")
                 batch, size = [], 0
             batch.append(wanted)
             size += len(wanted)
@@ -150,13 +153,30 @@ def _place(files: list[File], cursor: str | None) -> tuple[int, int]:
     """Number of the file and byte offset at which to go on."""
     if cursor is None:
         return 0, 0
-    number, offset, name = cursor.split(":", 2)
-    if int(number) >= len(files) or files[int(number)].name != name:
-        raise Stop(
-            f"The files of the archive changed while an interrupted run was reading {name}:"
-            " trigger a new run, which reads them from the start."
-        )
-    return int(number), int(offset)
+    number, offset, state, name = cursor.split(":", 3)
+    place = int(number)
+    if place >= len(files) or _Known(files[:place]).with_next(files[place]) != state:
+        raise StaleCursor(f"The files of the archive changed since an interrupted try was reading {name}.")
+    return place, int(offset)
+
+
+class _Known:
+    """The files that were read to their ends; what they hold by now does not matter."""
+
+    def __init__(self, files: Iterable[File]) -> None:
+        self._names = sha256()
+        for file in files:
+            self._add(file)
+
+    def with_next(self, file: File) -> str:
+        """The state of the archive while the next file is read, which changes when that is written again."""
+        self._add(file)
+        state = self._names.copy()
+        state.update(f"{file.tag}".encode())
+        return state.hexdigest()[:16]
+
+    def _add(self, file: File) -> None:
+        self._names.update(f"{file.name}\0".encode())
 
 
 def _wanted(body: bytes, request: Request, words: Words, now: datetime) -> bytes | None:

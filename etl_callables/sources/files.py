@@ -35,6 +35,11 @@ class File:
     store: Store
     key: str
 
+    @property
+    def tag(self) -> str | None:
+        """What changes whenever the file is written again, None when there is none."""
+        return self.store.tag(self.key)
+
     def open(self) -> BinaryIO:
         return self.store.open(self.key)
 

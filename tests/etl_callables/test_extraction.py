@@ -362,18 +362,34 @@ def test_an_archive_goes_on_in_the_middle_of_a_file(tmp_path: Path) -> None:
     ]
 
 
-def test_an_archive_that_changed_under_an_interrupted_run_is_not_mixed(tmp_path: Path) -> None:
-    job = archive_job(
-        tmp_path,
-        folder=str(archive(tmp_path, [tweet(number) for number in range(1, 2001)])),
-        options={"files": "*.jsonl"},
-    )
+@pytest.mark.parametrize(
+    ("change", "pages"),
+    [("another name", 2), ("another file before it", 3), ("written again", 2), ("none", 1)],
+)
+def test_an_archive_that_changed_under_an_interrupted_run_is_read_again_and_not_mixed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str, pages: int
+) -> None:
+    folder = archive(tmp_path, [tweet(number) for number in range(1, 2001)])
+    job = archive_job(tmp_path, folder=str(folder), options={"files": "*.jsonl"}, limit=None)
     result = extract(job, WINDOW, RUN)
     store = open_store(job, RUN)
     store.delete([result["raw"], raw.read_done(store, result["raw"]).pages[-1]])
-    (tmp_path / "posts.jsonl").rename(tmp_path / "renamed.jsonl")
-    with pytest.raises(Stop, match="trigger a new run"):
-        extract(job, WINDOW, RUN)
+    posts = tmp_path / "posts.jsonl"
+    lines = posts.read_bytes().splitlines(keepends=True)
+    match change:
+        case "another name":
+            posts.rename(tmp_path / "renamed.jsonl")
+        case "another file before it":
+            (tmp_path / "early.jsonl").write_bytes(lines[0])
+        case "written again":  # with what was first at its end, where the last try has not been
+            posts.write_bytes(b"".join([lines[-1], *lines[:-1]]))
+    with caplog.at_level("WARNING"):
+        done = finish(job)
+    anew = "changed since an interrupted try was reading" in caplog.text
+    assert (anew, done.requests) == (change != "none", pages)
+    found = [body for page in raw.read_pages(store, done.pages) for body in page.bodies]
+    assert set(found) == {line.strip() for line in lines}
+    assert done.complete
 
 
 def test_everything_is_below_the_folder_of_the_window(tmp_path: Path) -> None:
