@@ -16,7 +16,8 @@ import pyarrow as pa
 from etl_callables import raw
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
-from etl_callables.formats import read_file, write_file
+from etl_callables.formats import UNREADABLE, read_file, write_file
+from etl_callables.formats.text import parsed
 from etl_callables.loading import counts_of, load
 from etl_callables.manifest import (
     Left,
@@ -24,22 +25,23 @@ from etl_callables.manifest import (
     NamedElsewhere,
     Object,
     is_there,
+    manifest_key,
     may_be_there,
     named_elsewhere,
     read_manifest,
     write_manifest,
 )
 from etl_callables.post import Post
-from etl_callables.privacy import pseudonyms_of
 from etl_callables.publishing import forget_history, withdraw
+from etl_callables.recognition import Recognised, Recognition, Untold, values_of_rows, written_columns
 from etl_callables.restoration import as_it_was
 from etl_callables.run import REJECTED, STATE, Run, object_key
 from etl_callables.scratch import scratch
-from etl_callables.sources import PLATFORMS, source_for
-from etl_callables.store import Store
-from etl_callables.table import pc
+from etl_callables.sources import source_for
+from etl_callables.store import Missing, Store
+from etl_callables.table import TIME
 from etl_callables.transformation import Staged, file_format, file_schema, read_staged, transform
-from schemas.job import Job
+from schemas.job import Column, Job
 from schemas.window import Window
 
 _DEPTH: Final = 3
@@ -50,14 +52,14 @@ _DEPTH: Final = 3
 class Trace:
     """Where something to be forgotten is: a window's folder, and how many posts of it.
 
-    `earlier` are the addresses of objects of that window under earlier keys, which go whole. `untold` is
-    whether nothing that is left of the window tells whose its posts are: then `posts` is no count.
+    `earlier` are the addresses of objects of that window under earlier keys, which go whole. `untold` says
+    why nobody can tell whether it has more, empty where that is certain.
     """
 
     folder: str
     posts: int
     earlier: tuple[str, ...] = ()
-    untold: bool = False
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,11 @@ class Erasure:
         found = []
         named = named_elsewhere(self.store, self.job.id)
         for folder in self._folders():
-            posts = self._posts_in(folder, forgotten, named)
-            if posts or folder in forgotten.pending:
+            posts, untold = self._posts_in(folder, forgotten, named)
+            if posts or untold or folder in forgotten.pending:
                 going = (thing for thing in self._earlier(folder) if not named(thing.key, folder))
                 urls = tuple(self.store.url(thing.key) for thing in going)
-                found.append(Trace(folder, posts, urls, self._is_untold(folder, named)))
+                found.append(Trace(folder, posts, urls, untold))
         return found
 
     def has_written(self) -> bool:
@@ -154,31 +156,29 @@ class Erasure:
         pages = set(raw.read_done(self.store, manifest.raw.done).pages)
         return bool(pages) and pages <= set(self._pages(folder))
 
-    def _posts_in(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> int:
-        """How many posts of the subjects a window has: in raw pages, its object or what earlier keys gave."""
-        pages = self._pages(folder)
-        found: set[tuple[object, ...]] = set()
-        for page in raw.read_pages(self.store, pages):
+    def _posts_in(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> tuple[int, str]:
+        """How many posts of the subjects a window has, and why there may be more, if so.
+
+        Looked for in raw pages, its object and what earlier keys gave.
+        """
+        count, untold = len(self._in_pages(folder, forgotten)), ""
+        manifest, published = read_manifest(self.store, folder), self._published(folder, named)
+        if published is not None and not self._can_be_made_again(folder, published):
+            _, seen = self._seen(published, self._recognition(forgotten))
+            count, untold = max(count, sum(seen.hits)), seen.why
+        if not count and manifest is not None:
+            lefts = (self._posts_left(manifest, left, forgotten) for left in manifest.left)
+            count = max(lefts, default=0)
+        return count, untold
+
+    def _in_pages(self, folder: str, forgotten: Forgotten) -> set[tuple[str, str]]:
+        """The posts of the subjects in the raw pages of a window, each by its platform and id."""
+        found = set()
+        for page in raw.read_pages(self.store, self._pages(folder)):
             source = source_for(page.envelope.source, page.envelope.via)
             items = (item for body in page.bodies for item in source.posts(body, self.run.now()))
-            found.update(item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item))
-        manifest, published = read_manifest(self.store, folder), self._published(folder, named)
-        count = len(found)
-        if published is not None and not self._can_be_made_again(folder, published):
-            table = self._object(published)
-            mask = self._mask(published, table)
-            # Where the columns do not tell, the window counts as one, so that whoever erases says so.
-            count = max(count, min(1, table.num_rows) if mask is None else sum(mask))
-        lefts = () if count or manifest is None else manifest.left
-        return count or max((self._posts_left(manifest, left) for left in lefts if manifest), default=0)
-
-    def _is_untold(self, folder: str, named: NamedElsewhere) -> bool:
-        """Whether what is left of a window does not tell whose its posts are."""
-        manifest = self._published(folder, named)
-        if manifest is None or self._can_be_made_again(folder, manifest):
-            return False
-        fields = {column.field for column in self.job.columns}
-        return any(fields.isdisjoint(_TELLING[subject.kind]) for subject in self.subjects)
+            found |= {item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item)}
+        return found
 
     def _earlier(self, folder: str) -> list[Object]:
         """What earlier keys gave of a window, the object of its manifest too if today's key is another."""
@@ -191,20 +191,20 @@ class Erasure:
             earlier.append(manifest.object)
         return [thing for thing in earlier if may_be_there(self.store, thing)]
 
-    def _posts_left(self, manifest: Manifest, left: Left) -> int:
+    def _posts_left(self, manifest: Manifest, left: Left, forgotten: Forgotten) -> int:
         """The same of an object of an earlier key; what does not tell, or cannot be read, counts as one."""
         try:
             if not is_there(self.store, left.object):
                 return 0
-            then = msgspec.structs.replace(manifest, object=left.object, privacy=left.privacy)
-            table = self._object(then)
-            mask = self._mask(then, table)
         except Stop:
             return 1
-        return min(1, table.num_rows) if mask is None else sum(mask)
+        then = msgspec.structs.replace(manifest, object=left.object, privacy=left.privacy)
+        _, seen = self._seen(then, self._recognition(forgotten))
+        return max(sum(seen.hits), bool(seen.untold))
 
     def _rid(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> str:
         """Take the subjects out of a window; what a person has to do about it, if anything."""
+        in_pages = self._in_pages(folder, forgotten)
         whole = self._scrub_pages(folder, forgotten)
         manifest = self._published(folder, named)
         problem = ""
@@ -215,7 +215,7 @@ class Erasure:
             if whole and self._can_be_made_again(folder, manifest):
                 self._make_again(manifest)
             else:
-                problem = self._filter(folder, manifest)
+                problem = self._filter(folder, manifest, forgotten, in_pages)
             self._keep_age(folder, manifest)
         if not whole:
             self._drop_pages(folder)
@@ -304,30 +304,54 @@ class Erasure:
         run = replace(self.run, id=manifest.run, variant=manifest.variant)
         return job, Window(manifest.start, manifest.end), run
 
-    def _filter(self, folder: str, manifest: Manifest) -> str:
-        """Write the object anew without rows of the subjects, from itself."""
-        table = self._object(manifest)
-        mask = self._mask(manifest, table)
-        if mask is None:
-            return (
-                f"{manifest.object.url} has no column that tells whose its posts are, and its raw pages are"
-                " gone: delete it, or run that window again"
-            )
-        left = table.filter(pa.array([not hit for hit in mask], pa.bool_()))
-        job, _, run = self._of(manifest)
+    def _filter(
+        self, folder: str, manifest: Manifest, forgotten: Forgotten, in_pages: Collection[tuple[str, str]]
+    ) -> str:
+        """Write the object anew without rows of the subjects, from itself.
+
+        What a person has to do about it, if anything. `in_pages` are posts of them that its raw pages had.
+        """
+        recognition = self._recognition(forgotten)
+        table, seen = self._seen(manifest, recognition)
+        if seen.untold and in_pages and self._can_be_made_again(folder, manifest):
+            # The pages go, for they cannot be parted; but they have told.
+            posts = [Subject("post", name) for _, name in in_pages]
+            told = self._seen(manifest, replace(recognition, subjects=posts))[1]
+            seen = seen if told.untold else told
+        columns = written_columns(manifest, self.job)
+        if table is not None and columns is not None and (any(seen.hits) or not seen.untold):
+            self._write_anew(folder, manifest, columns, table, seen.hits)
+        if not seen.untold:
+            return ""
+        told_by = self.store.url(manifest_key(folder))
+        return (
+            f"{manifest.object.url} (its manifest: {told_by}) may have their posts still: {seen.why}, and its"
+            f" raw pages are gone: {', '.join([*seen.todo, 'delete it, or run that window again'])}"
+        )
+
+    def _write_anew(
+        self,
+        folder: str,
+        manifest: Manifest,
+        columns: tuple[Column, ...],
+        table: pa.Table,
+        hits: Collection[bool],
+    ) -> None:
+        """The object, from the rows of itself that are no hits, with the columns that it has."""
+        job, window, run = self._of(manifest)
+        job = replace(job, columns=columns, values=values_of_rows(job, manifest))
+        left = table.filter(pa.array([not hit for hit in hits], pa.bool_())) if hits else table
         form = file_format(job)  # its key may have another suffix today
-        if form == "parquet":
-            left = left.cast(file_schema(job, self.store, run))  # which calls the parts of lists otherwise
+        left = _fitted(left, file_schema(job, self.store, run), window)
         place = f"{folder}/staged/{raw.new_attempt(self.run.now())}"
         name = f"{place}/{manifest.object.key.rpartition('/')[2]}"
         with scratch() as local:
             encoded = write_file(local / "object", form, job.compression, left.schema, left.to_batches())
             self.store.put(local / "object", name)
-        staged = self._staged(manifest, name, sum(mask), size=encoded.size, sha256=encoded.sha256)
+        staged = self._staged(manifest, name, sum(hits), size=encoded.size, sha256=encoded.sha256)
         self.store.write(f"{place}/staged.json", msgspec.json.encode(staged))
-        load(*self._of(manifest), {"staged": f"{place}/staged.json"})
-        forget_history(self.job, self.store, self.run)
-        return ""
+        load(job, window, run, {"staged": f"{place}/staged.json"})
+        forget_history(job, self.store, self.run)
 
     def _staged(self, manifest: Manifest, key: str, gone: int, *, size: int, sha256: str) -> Staged:
         counts = manifest.counts
@@ -353,48 +377,33 @@ class Erasure:
             privacy=manifest.privacy,
         )
 
-    def _object(self, manifest: Manifest) -> pa.Table:
-        with self.store.open(manifest.object.key) as source:
-            return read_file(source, manifest.object.format, manifest.object.compression)
+    def _recognition(self, forgotten: Forgotten) -> Recognition:
+        return Recognition(self.job, self.run, self.subjects, forgotten)
 
-    def _mask(self, manifest: Manifest, table: pa.Table) -> list[bool] | None:
-        """Which rows are of the subjects; None where the columns do not tell."""
-        headers = {column.field: column.header for column in self.job.columns}
-        if tuple(headers.values()) != manifest.object.columns:
-            raise Stop(
-                f"{manifest.object.url} has other columns than {self.job.file} says today, so that nobody"
-                " knows what they are: put the columns back as they were, forget, and change them again."
+    def _seen(self, manifest: Manifest, recognition: Recognition) -> tuple[pa.Table | None, Recognised]:
+        """The rows of an object, and which of them are of the subjects; None where it is gone or damaged."""
+        try:
+            with self.store.open(manifest.object.key) as source:
+                table = read_file(source, manifest.object.format, manifest.object.compression)
+            return table, recognition.rows(manifest, table)
+        except Missing:
+            return None, Recognised()
+        except UNREADABLE as problem:
+            why = f"it is damaged ({' '.join(str(problem).split())})"
+            return None, Recognised(untold=(Untold(why, "put an earlier version of it back"),))
+
+
+def _fitted(table: pa.Table, schema: pa.Schema, window: Window) -> pa.Table:
+    """Rows with the columns of a file, whatever format they are read from, the window's too if it has one."""
+    if not table.num_rows:
+        return schema.empty_table()  # JSON lines without a line do not even say which columns they have
+    columns = []
+    for field in schema:
+        if field.name in table.column_names:
+            column: Any = table[field.name]
+            columns.append(
+                (parsed(column, field.type) if column.type == pa.string() else column).cast(field.type)
             )
-        wanted: dict[str, set[str]] = {}
-        for subject in self.subjects:
-            told = [field for field in _TELLING[subject.kind] if field in headers]
-            if not told:
-                return None
-            for field in told:
-                wanted.setdefault(field, set()).add(subject.value)
-        mask = [False] * table.num_rows
-        for field, values in wanted.items():
-            column = _texts(table[headers[field]])
-            if manifest.privacy and field in manifest.privacy.pseudonymised:
-                # An archive holds posts of any platform, and the columns may not say of which.
-                known = pseudonyms_of(self.job, self.run, field, values, PLATFORMS)
-                hits = [value in known for value in column]
-            elif field == "author":
-                known = {_handle(value) for value in values}
-                hits = [value is not None and _handle(value) in known for value in column]
-            else:
-                hits = [value in values for value in column]
-            mask = [hit or other for hit, other in zip(hits, mask, strict=True)]
-        return mask
-
-
-_TELLING: Final = {"post": ("id",), "author": ("author", "author_id")}
-
-
-def _texts(column: Any) -> list[str | None]:
-    texts: list[str | None] = pc.cast(column, pa.string()).to_pylist()
-    return texts
-
-
-def _handle(name: str) -> str:
-    return name.removeprefix("@").casefold()
+        else:
+            columns.append(pa.repeat(pa.scalar(window.start, TIME), table.num_rows).cast(field.type))
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -9,7 +9,8 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -20,7 +21,8 @@ from etl_callables.errors import Stop
 from etl_callables.manifest import Applied
 from etl_callables.run import Run
 from etl_callables.table import TEXTS, TIME, pc
-from schemas.job import Job, Pseudonyms
+from schemas.job import Job
+from schemas.words import either
 
 _SHORTEST: Final = 16
 """Characters of a key below which trying all keys is no work."""
@@ -79,7 +81,7 @@ def privacy(job: Job, run: Run) -> Privacy | None:
     ways: dict[str, list[Way]] = {}
     stamp = None
     if job.pseudonymise is not None:
-        names = Names(_key(job, job.pseudonymise, run), _scope(job, job.pseudonymise))
+        names = Names(_key(job, job.pseudonymise.key, run), _scope(job, job.pseudonymise.stable))
         stamp = names.stamp
         for field in job.pseudonymise.fields:
             ways[field] = [names.in_text if field == "text" else names.of_kind(_KINDS[field])]
@@ -97,8 +99,7 @@ def privacy(job: Job, run: Run) -> Privacy | None:
     )
 
 
-def _key(job: Job, pseudonyms: Pseudonyms, run: Run) -> bytes:
-    name = pseudonyms.key
+def _key(job: Job, name: str, run: Run) -> bytes:
     try:
         password = str(run.connection(name).get("password") or "")
     except LookupError as problem:
@@ -114,19 +115,25 @@ def _key(job: Job, pseudonyms: Pseudonyms, run: Run) -> bytes:
     return password.encode()
 
 
-def pseudonyms_of(
-    job: Job, run: Run, field: str, values: Iterable[str], platforms: Iterable[str]
-) -> set[str]:
-    """What stands for values of a field in the objects of a job. Stop where its key is missing."""
-    if job.pseudonymise is None:
-        return set(values)
-    names = Names(_key(job, job.pseudonymise, run), _scope(job, job.pseudonymise))
-    known = set(platforms)
-    return {names.pseudonym(platform, _KINDS[field], value) for value in values for platform in known}
+def names_of(applied: Applied, job: Job, run: Run, values: Mapping[str, Any]) -> Names | str:
+    """What made the pseudonyms of an object, or what a person can do to have it where its key is not here.
+
+    `values` are those of its job as its manifest has them, which say the connection that had the key then.
+    """
+    today = job.pseudonymise.key if job.pseudonymise else None
+    names = [name for name in dict.fromkeys((values.get("pseudonymise.key"), today)) if name]
+    for name in names:
+        with suppress(Stop):
+            found = Names(_key(job, name, run), _scope(job, applied.stable))
+            if found.stamp == applied.key:
+                return found
+    if not names:
+        return f"put `pseudonymise` back into {job.file} with its key, forget, and change that again"
+    return f"give the connection {either(names)} that key again (its mark is {applied.key}) and forget again"
 
 
-def _scope(job: Job, pseudonyms: Pseudonyms) -> str:
-    return "" if pseudonyms.stable == "everywhere" else job.id
+def _scope(job: Job, stable: str | None) -> str:
+    return "" if stable == "everywhere" else job.id
 
 
 class Names:
@@ -143,6 +150,10 @@ class Names:
             value = value.removeprefix("@").casefold()
         digest = self._digest(self._scope, platform, kind, value)[:_BYTES]
         return base64.b32encode(digest).decode().rstrip("=").lower()
+
+    def of(self, platform: str, field: str, value: str) -> str:
+        """The same by the field that a value stands in."""
+        return self.pseudonym(platform, _KINDS[field], value)
 
     def _digest(self, *parts: str) -> bytes:
         # Each part after its length, so that no two lists of parts are one text.

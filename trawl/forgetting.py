@@ -50,8 +50,7 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         if not written:
             click.echo(f"{job.id} has written nothing to {place_of(job.bucket, job.root)}.", err=True)
         for trace in traces:
-            said = _UNTOLD if trace.untold else counted(trace.posts, "post")
-            click.echo(f"{_window(trace, job)} of {job.id}: {said}")
+            click.echo(f"{_window(trace, job)} of {job.id}: {_said(trace)}")
             for url in trace.earlier:
                 click.echo(f"  {url}, which an earlier key gave, is deleted whole")
     known = {job.id for job in jobs} | {job_id_of(one.path, str(here))[0] for one in reading.problems}
@@ -62,8 +61,8 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
         for url, ids in gone.items()
     ]
     missed += sum(map(len, gone.values()))
-    posts = sum(trace.posts for _, traces in found for trace in traces if not trace.untold)
-    untold = sum(trace.untold for _, traces in found for trace in traces)
+    posts = sum(trace.posts for _, traces in found for trace in traces)
+    untold = sum(bool(trace.untold) for _, traces in found for trace in traces)
     windows = sum(len(traces) for _, traces in found)
     unseen = f"; what {counted(untold, 'window')} of them may have cannot be told" if untold else ""
     unseen += f"; {_unseen(missed)}" if missed else ""
@@ -78,9 +77,15 @@ def forget_named(subjects: Sequence[Subject], names: Sequence[str], *, yes: bool
     return 1 if problems else 0
 
 
-_UNTOLD: Final = (
-    "its raw pages are gone and no column tells whose its posts are, so that none can be taken out"
-)
+def _said(trace: Trace) -> str:
+    """What was found in a window."""
+    if not trace.untold:
+        return counted(trace.posts, "post")
+    why = f"its raw pages are gone and {trace.untold}"
+    if not trace.posts:
+        return f"{why}, so that none can be taken out"
+    return f"{counted(trace.posts, 'post')}, and there may be more: {why}"
+
 
 _KNOWN_BY: Final = (
     "Authors are known by their handle or id, as in the columns author and author_id; posts by their id."

@@ -7,9 +7,8 @@ from typing import BinaryIO
 
 import click
 import pyarrow as pa
-import zstandard
 
-from etl_callables.formats import FORMATS, rechunked, write_file
+from etl_callables.formats import FORMATS, UNREADABLE, rechunked, write_file
 from etl_callables.reader import format_of, read_posts
 from etl_callables.run import Run
 from trawl.connections import connections
@@ -47,7 +46,7 @@ def convert(where: str, into: Path, connection: str | None) -> int:
 def _table(where: str, connection: str | None) -> pa.Table:
     try:
         return read_posts(where, connection=connection, run=Run(connection=connections(project())))
-    except (ValueError, KeyError, EOFError, OSError, pa.ArrowException, zstandard.ZstdError) as error:
+    except UNREADABLE as error:
         said = " ".join(str(error).split())
         raise click.ClickException(
             f"{where} is no file that Trawl wrote, or a part of one ({said})"

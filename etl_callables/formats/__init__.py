@@ -42,6 +42,9 @@ FORMATS: Final[Mapping[str, Format]] = {
 COMPRESSIONS: Final = {"gz": "gzip", "zst": "zstd"}
 """Suffix of a file -> the compression around the format."""
 
+UNREADABLE: Final = (ValueError, KeyError, EOFError, OSError, pa.ArrowException, zstandard.ZstdError)
+"""What `read_file` raises for a file that is none of ours, or a part of one."""
+
 _PIECE: Final = 1 << 20
 
 

@@ -20,7 +20,6 @@ Two things are escaped in texts and headers, so that nothing in them is ever exe
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Final, cast
@@ -29,7 +28,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from etl_callables.ahead import in_order
-from etl_callables.formats.text import json_lists, times
+from etl_callables.formats.text import json_lists, parsed, times
 from etl_callables.table import known, pc
 
 ROWS = 8192
@@ -118,19 +117,10 @@ def _typed(column: Any, name: str, *, number: bool) -> Any:
     if column.null_count == len(column):
         return pa.nulls(len(column), kind)
     try:
-        values = _parsed(text, kind)
+        values = parsed(text, kind)
     except (ValueError, TypeError):  # the job calls one field by the name of another
         return text
     return values if pa.chunked_array([_cells(values)]).equals(column) else text
-
-
-def _parsed(text: Any, kind: Any) -> Any:
-    if pa.types.is_timestamp(kind):
-        return pc.replace_substring(text, " ", "T", max_replacements=1).cast(kind).combine_chunks()
-    if pa.types.is_list(kind):
-        lists = [None if value is None else json.loads(value) for value in text.to_pylist()]
-        return pa.array(lists, kind)
-    return text.combine_chunks()
 
 
 def _numbers(data: bytes, start: int, width: int) -> set[int]:

@@ -51,3 +51,16 @@ def times(column: Any, between: str, zone: str) -> Any:
     if between != " ":
         text = pc.replace_substring(text, " ", between)
     return pc.binary_join_element_wise(text, zone, "")
+
+
+def parsed(text: Any, kind: Any) -> Any:
+    """What texts say, as a column of a type: times and lists that were written as above.
+
+    ValueError and TypeError where they were not.
+    """
+    if pa.types.is_timestamp(kind):
+        return pc.replace_substring(text, " ", "T", max_replacements=1).cast(kind).combine_chunks()
+    if pa.types.is_list(kind):
+        lists = [None if value is None else json.loads(value) for value in text.to_pylist()]
+        return pa.array(lists, kind)
+    return text.combine_chunks()

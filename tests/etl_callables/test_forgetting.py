@@ -202,14 +202,28 @@ def test_pseudonyms_are_found_by_the_name_behind_them(tmp_path: Path) -> None:
     assert [row["Text"] for row in rows] == ["one of bob", "two of bob"]
 
 
+def only(folder: Path, *fields: str, **changes: Any) -> Job:
+    """A job whose objects are all there is, with these columns; its manifests say so."""
+    columns = tuple(Column(name, name) for name in fields)
+    values = {"columns": list(fields), **changes.pop("values", {})}
+    return job(folder, keep_raw=False, columns=columns, values=values, **changes)
+
+
+def untold(job: Job, why: str, todo: str = "") -> str:
+    """What is said of the window where nobody can tell whether somebody is in it."""
+    manifest = manifest_of(job)
+    told_by = open_store(job, a_run()).url(f"{prefix(job, WINDOW, a_run())}/manifest.json")
+    return (
+        f"{manifest.object.url} (its manifest: {told_by}) may have their posts still: {why}, and its"
+        f" raw pages are gone: {todo}delete it, or run that window again"
+    )
+
+
 def test_an_object_that_tells_nobody_whose_its_posts_are_is_said_to_be_so(tmp_path: Path) -> None:
     ours = job(tmp_path, keep_raw=False, columns=(Column("text", "text"),))
-    manifest = written(ours)
+    written(ours)
     (problem,) = forget(ours)
-    assert problem == (
-        f"{manifest.object.url} has no column that tells whose its posts are, and its raw pages are gone:"
-        " delete it, or run that window again"
-    )
+    assert problem == untold(ours, "no column tells whose its posts are")
     found = recall(open_store(ours, a_run()), ours)
     assert found is not None
     assert found.pending == (prefix(ours, WINDOW, a_run()),)
@@ -222,11 +236,167 @@ def test_raw_pages_tell_whose_posts_are_in_an_object_that_does_not(tmp_path: Pat
     assert texts(ours) == ["one of bob", "two of bob"]
 
 
-def test_columns_that_have_changed_since_are_not_guessed_at(tmp_path: Path) -> None:
+HANDLES = "its authors are told by their handle alone, and {} reads as an id"
+IDS = "its authors are told by their id alone, and {} reads as a handle"
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "why", "todo"),
+    [
+        ("author", "ada_l", "", ""),
+        ("author", "nobody", "", ""),
+        ("author", "@47110008154711", "", ""),
+        ("author", "47110008154711", HANDLES, "forget the same by their handle, with an @ before it, too, "),
+        ("author", "did:plc:abc", HANDLES, "forget the same by their handle, with an @ before it, too, "),
+        ("author_id", "47110008154711", "", ""),
+        ("author_id", "3", "", ""),
+        ("author_id", "@ada_l", IDS, "forget the same by their id too, "),
+    ],
+)
+def test_who_is_told_by_the_other_column_alone_is_not_missed_in_silence(
+    tmp_path: Path, field: str, name: str, why: str, todo: str
+) -> None:
+    ours = only(tmp_path, field, "text")
+    written(ours)
+    there = name in {"ada_l", "47110008154711"} and not why
+    traces = erasing(ours, Subject("author", name)).traces()
+    assert [trace.posts for trace in traces] == ([2] if there else [0] if why else [])
+    expected = [untold(ours, why.format(name), todo)] if why else []
+    assert forget(ours, Subject("author", name)) == expected
+    assert len(texts(ours)) == (2 if there else 4)
+
+
+def test_raw_pages_tell_who_is_behind_the_other_column(tmp_path: Path) -> None:
+    ours = replace(only(tmp_path, "author_id", "text"), keep_raw=True)
+    written(ours)
+    assert forget(ours) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+
+
+def test_where_a_source_gives_no_handles_their_column_does_not_tell(tmp_path: Path) -> None:
+    ours = only(tmp_path, "author", "author_id", "text")
+    written(ours, posts=[tweet(1, NOON, user={"username": None, "id": 7}, rawContent="x")])
+    assert forget(ours) == [untold(ours, IDS.format("@ada_l"), "forget the same by their id too, ")]
+    assert forget(ours, Subject("author", "8")) == []
+
+
+def test_who_is_found_goes_though_another_cannot_be_told(tmp_path: Path) -> None:
+    ours = only(tmp_path, "author", "text")
+    written(ours)
+    subjects = (OF_ADA, *(Subject("author", name) for name in "56789"))
+    (trace,) = erasing(ours, *subjects).traces()
+    why = "its authors are told by their handle alone, and 5, 6, 7 and 2 others read as ids"
+    assert (trace.posts, trace.untold) == (2, why)
+    (problem,) = forget(ours, *subjects)
+    assert why in problem
+    assert texts(ours) == ["one of bob", "two of bob"]
+
+
+def test_columns_of_other_fields_today_are_read_as_the_manifest_says(tmp_path: Path) -> None:
+    """Though one is called as another field, and today's job knows neither."""
+    columns = (Column("author", "id"), Column("created_at", "When"), Column("hashtags", "Tags"))
+    said = {f"columns.{column.header}": column.field for column in columns}
+    ours = job(tmp_path, keep_raw=False, columns=columns, values=said)
+    before = written(ours)
+    today = only(tmp_path, "text", values={"description": "x"})
+    assert forget(today) == []
+    after = manifest_of(today)
+    rows = read_posts(after.object.url).to_pylist()
+    assert rows == [{"id": "bob", "When": "2021-07-05 12:00:00+00:00", "Tags": '["covid"]'}] * 2
+    assert after.object.columns == before.object.columns
+    assert after.values == {**said, "description": "x"}
+    assert forget(today, Subject("author", "bob")) == []
+    assert manifest_of(today).counts.kept == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("to", ["csv", "jsonl", "parquet"])
+def test_columns_of_the_manifest_come_into_todays_format_as_they_are(
+    tmp_path: Path, form: str, to: str
+) -> None:
+    columns = tuple(Column(name, name.title()) for name in ("author", "created_at", "likes", "hashtags"))
+    said = {f"columns.{column.header}": column.field for column in columns}
+    ours = job(tmp_path, key=f"a.{form}", format=form, keep_raw=False, columns=columns, values=said)
+    written(ours)
+    today = replace(only(tmp_path, "text"), key=f"b.{to}", format=to)
+    assert forget(today) == []
+    other = replace(ours, bucket=str(tmp_path / "other"), key=f"b.{to}", format=to)
+    assert written(other, posts=POSTS[1::2]).object.sha256 == manifest_of(today).object.sha256
+
+
+def test_columns_that_nobody_knows_any_more_are_not_guessed_at(tmp_path: Path) -> None:
+    """Of a manifest of an earlier Trawl, that does not say of what fields they are."""
     ours = job(tmp_path, keep_raw=False)
     written(ours)
-    with pytest.raises(Stop, match="put the columns back as they were"):
-        forget(replace(ours, columns=(Column("author", "who"),)))
+    today = replace(ours, columns=(Column("author", "who"),))
+    why = f"its columns are others than those that {ours.file} has today, so that nobody knows them"
+    todo = "put the columns back as they were, forget, and change them again, "
+    assert forget(today) == [untold(today, why, todo)]
+    assert len(texts(today)) == 4
+
+
+OTHER_KEY = "its pseudonyms are of a key that is not here"
+PSEUDONYMS = Pseudonyms(("author", "author_id"), "pseudonyms")
+
+
+@pytest.mark.parametrize(
+    "today",
+    [
+        PSEUDONYMS,
+        replace(PSEUDONYMS, stable="everywhere"),
+        replace(PSEUDONYMS, key="another"),
+        replace(PSEUDONYMS, fields=("author_name",)),
+        None,
+    ],
+    ids=["same", "stable", "connection", "fields", "none"],
+)
+def test_pseudonyms_are_known_by_what_the_manifest_says_of_them(
+    tmp_path: Path, today: Pseudonyms | None
+) -> None:
+    said = {"pseudonymise.key": "pseudonyms"}
+    ours = only(tmp_path, "author", "author_id", "text", pseudonymise=PSEUDONYMS, values=said)
+    before = written(ours, run_with())
+    now = replace(ours, pseudonymise=today, values={"pseudonymise.key": "another"})
+    assert forget(now, run=run_with()) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+    assert manifest_of(now).privacy == before.privacy
+    assert forget(now, Subject("author", "2"), run=run_with()) == []
+    assert texts(ours) == []
+
+
+@pytest.mark.parametrize("password", ["another key that is long enough", None])
+def test_pseudonyms_of_a_key_that_is_not_here_are_said_to_be_so(tmp_path: Path, password: str | None) -> None:
+    ours = only(tmp_path, "author", "text", pseudonymise=PSEUDONYMS)
+    privacy = written(ours, run_with()).privacy
+    assert privacy is not None
+    todo = f"give the connection pseudonyms that key again (its mark is {privacy.key}) and forget again, "
+    assert forget(ours, run=run_with(password)) == [untold(ours, OTHER_KEY, todo)]
+    todo = f"put `pseudonymise` back into {ours.file} with its key, forget, and change that again, "
+    now = replace(ours, pseudonymise=None)
+    assert forget(now, run=run_with()) == [untold(ours, OTHER_KEY, todo)]
+    assert len(texts(ours)) == 4
+
+
+@pytest.mark.parametrize(("key", "said"), [("a.jsonl.gz", "ends early"), ("a.csv", "it has no header")])
+def test_a_damaged_object_is_said_to_be_so(tmp_path: Path, key: str, said: str) -> None:
+    compression = "gzip" if key.endswith("gz") else None
+    ours = replace(only(tmp_path, "author"), key=key, format=key.split(".")[1], compression=compression)
+    written(ours)
+    (tmp_path / key).write_bytes(b"")
+    (problem,) = forget(ours)
+    assert "it is damaged (" in problem
+    assert f"{said}), and its raw pages are gone: put an earlier version of it back, delete it, or" in problem
+    (tmp_path / key).unlink()
+    assert forget(ours) == []
+    assert not (tmp_path / key).exists()
+
+
+def test_an_object_without_posts_has_nobody(tmp_path: Path) -> None:
+    """JSON lines without a line say nothing of their columns."""
+    ours = replace(only(tmp_path, "author"), key="a.jsonl", format="jsonl")
+    written(ours, posts=[])
+    assert erasing(ours).traces() == []
+    assert forget(moved(ours, "b.jsonl")) == []
 
 
 def test_fewer_posts_than_a_job_expects_are_no_reason_to_keep_somebody(tmp_path: Path) -> None:

@@ -228,3 +228,30 @@ def test_where_nobody_can_tell_whose_posts_are_that_is_said_before_anybody_agree
         " so that none can be taken out\n"
     )
     assert result.stderr.startswith("2 posts in 2 windows; what 1 window of them may have cannot be told.\n")
+
+
+def test_who_may_be_told_by_the_other_column_is_named_with_what_to_do(project: Path) -> None:
+    """Though the job has other columns by now, which do tell."""
+    path = project / "pipelines" / "three.yaml"
+    text = JOB.format(bucket="./bucket") + "keep_raw: false\ncolumns: {Who: author_id, Text: text}\n"
+    path.write_text(text)
+    (job,) = (job for job in read_jobs(Path("pipelines")).jobs if job.id == "three")
+    load(job, DAY, Run(), transform(job, DAY, Run(), extract(job, DAY, Run())))
+    path.write_text(text.replace("Who: author_id", "Who: author"))
+    url = (project / "bucket" / "three" / "2021-07-05.csv").as_uri()
+    why = "its authors are told by their id alone, and ada_l reads as a handle"
+    result = run("--author", "ada_l", "three", "--yes")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        f"2021-07-05 of three: its raw pages are gone and {why}, so that none can be taken out\n",
+    )
+    assert f"Error: pipelines/three.yaml: {url} (its manifest: " in result.stderr
+    assert f"may have their posts still: {why}" in result.stderr
+    result = run("--author", "2", "--author", "ada_l", "three", "--yes")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        f"2021-07-05 of three: 2 posts, and there may be more: its raw pages are gone and {why}\n",
+    )
+    result = run("--author", "47110008154711", "three", "--yes")
+    assert (result.exit_code, result.stdout) == (0, "2021-07-05 of three: 2 posts\n")
+    assert read_posts(url).num_rows == 0
