@@ -16,8 +16,7 @@ import pyarrow as pa
 from etl_callables import raw
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
-from etl_callables.formats import UNREADABLE, read_file, write_file
-from etl_callables.formats.text import parsed
+from etl_callables.formats import UNREADABLE, read_file
 from etl_callables.loading import counts_of, load
 from etl_callables.manifest import (
     Left,
@@ -33,15 +32,15 @@ from etl_callables.manifest import (
 )
 from etl_callables.post import Post
 from etl_callables.publishing import forget_history, withdraw
-from etl_callables.recognition import Recognised, Recognition, Untold, values_of_rows, written_columns
+from etl_callables.quality import Found, assess_again
+from etl_callables.recognition import Recognised, Recognition, Untold, written_columns
 from etl_callables.restoration import as_it_was
+from etl_callables.rewriting import as_rows_say, rewrite
 from etl_callables.run import REJECTED, STATE, Run, object_key
-from etl_callables.scratch import scratch
 from etl_callables.sources import source_for
 from etl_callables.store import Missing, Store
-from etl_callables.table import TIME
-from etl_callables.transformation import Staged, file_format, file_schema, read_staged, transform
-from schemas.job import Column, Job
+from etl_callables.transformation import Staged, read_staged, transform
+from schemas.job import Job
 from schemas.window import Window
 
 _DEPTH: Final = 3
@@ -211,12 +210,10 @@ class Erasure:
         if manifest is None:
             if whole:
                 self._tell_again(folder)
+        elif whole and self._can_be_made_again(folder, manifest):
+            self._make_again(folder, manifest)
         else:
-            if whole and self._can_be_made_again(folder, manifest):
-                self._make_again(manifest)
-            else:
-                problem = self._filter(folder, manifest, forgotten, in_pages)
-            self._keep_age(folder, manifest)
+            problem = self._filter(folder, manifest, forgotten, in_pages)
         if not whole:
             self._drop_pages(folder)
         leftovers = [*self.store.list(f"{folder}/staged"), *self.store.list(f"{folder}/{REJECTED}")]
@@ -266,11 +263,24 @@ class Erasure:
             write_manifest(self.store, folder, msgspec.structs.replace(manifest, raw=gone))
         self.store.delete(self._pages(folder))
 
-    def _make_again(self, manifest: Manifest) -> None:
+    def _make_again(self, folder: str, manifest: Manifest) -> None:
         """The object, from raw pages that are rid of the subjects."""
         job, window, run = self._of(manifest)
-        load(job, window, run, transform(job, window, run, {"raw": manifest.raw.done}))
+        self._publish(folder, manifest, job, transform(job, window, run, {"raw": manifest.raw.done}))
+
+    def _publish(self, folder: str, before: Manifest, job: Job, transformed: dict[str, Any]) -> None:
+        """Put a staged file in its object's place, and have manifest and `done.json` tell of that alone."""
+        _, window, run = self._of(before)
+        staged = read_staged(self.store, transformed["staged"])
+        load(replace(job, quality=None), window, run, transformed)
         forget_history(job, self.store, run)
+        latest = read_manifest(self.store, folder)
+        if latest is not None and latest.attempt != before.attempt:
+            # As old as it was: to forget somebody keeps the others no longer. Nor do old pages come back.
+            pages = msgspec.structs.replace(latest.raw, expired=latest.raw.expired or before.raw.expired)
+            aged = msgspec.structs.replace(latest, finished=before.finished, raw=pages)
+            write_manifest(self.store, folder, self._judged(aged, before, job, staged))
+        self._retell(folder, staged)
 
     def _tell_again(self, folder: str) -> None:
         """Have a manifest tell of its pages, rid of the subjects, where the object is a newer window's."""
@@ -284,23 +294,28 @@ class Erasure:
         first, last = staged.first_post, staged.last_post
         counts = counts_of(staged)
         told = msgspec.structs.replace(manifest, counts=counts, raw=pages, first_post=first, last_post=last)
-        write_manifest(self.store, folder, told)
+        write_manifest(self.store, folder, self._judged(told, manifest, job, staged))
+        self._retell(folder, staged)
 
-    def _keep_age(self, folder: str, before: Manifest) -> None:
-        """What is written anew is as old as it was: to forget somebody keeps the others no longer.
+    def _judged(self, manifest: Manifest, before: Manifest, job: Job, staged: Staged) -> Manifest:
+        """A manifest with what still stands of how its run was judged."""
+        if before.quality is None:
+            return manifest
+        found = Found(staged.kept, staged.last_post, staged.measured)
+        window = Window(before.start, before.end)
+        quality = assess_again(job.quality, window, found, before.quality)
+        return msgspec.structs.replace(manifest, quality=quality)
 
-        Nor do pages that grew too old come back.
-        """
-        latest = read_manifest(self.store, folder)
-        if latest is not None and latest.attempt != before.attempt:
-            gone = latest.raw.expired or before.raw.expired
-            pages = msgspec.structs.replace(latest.raw, expired=gone)
-            aged = msgspec.structs.replace(latest, finished=before.finished, raw=pages)
-            write_manifest(self.store, folder, aged)
+    def _retell(self, folder: str, staged: Staged) -> None:
+        """Have what closes the pages' attempt tell of no other posts than those that are left."""
+        done = raw.read_done(self.store, staged.raw)
+        told = msgspec.structs.replace(done, first_post=staged.first_post, last_post=staged.last_post)
+        if told != done:
+            raw.write_done(self.store, folder, raw.attempt_of(staged.raw), told)
 
     def _of(self, manifest: Manifest) -> tuple[Job, Window, Run]:
-        """What wrote an object. Nothing is expected of it: that it has fewer posts now is no surprise."""
-        job = replace(as_it_was(self.job, manifest), quality=None)
+        """What wrote an object."""
+        job = as_it_was(self.job, manifest)
         run = replace(self.run, id=manifest.run, variant=manifest.variant)
         return job, Window(manifest.start, manifest.end), run
 
@@ -320,61 +335,16 @@ class Erasure:
             seen = seen if told.untold else told
         columns = written_columns(manifest, self.job)
         if table is not None and columns is not None and (any(seen.hits) or not seen.untold):
-            self._write_anew(folder, manifest, columns, table, seen.hits)
+            job, window, run = self._of(manifest)
+            job = as_rows_say(job, manifest, columns)
+            staged = rewrite(job, window, run, manifest, table=table, gone=seen.hits)
+            self._publish(folder, manifest, job, staged)
         if not seen.untold:
             return ""
         told_by = self.store.url(manifest_key(folder))
         return (
             f"{manifest.object.url} (its manifest: {told_by}) may have their posts still: {seen.why}, and its"
             f" raw pages are gone: {', '.join([*seen.todo, 'delete it, or run that window again'])}"
-        )
-
-    def _write_anew(
-        self,
-        folder: str,
-        manifest: Manifest,
-        columns: tuple[Column, ...],
-        table: pa.Table,
-        hits: Collection[bool],
-    ) -> None:
-        """The object, from the rows of itself that are no hits, with the columns that it has."""
-        job, window, run = self._of(manifest)
-        job = replace(job, columns=columns, values=values_of_rows(job, manifest))
-        left = table.filter(pa.array([not hit for hit in hits], pa.bool_())) if hits else table
-        form = file_format(job)  # its key may have another suffix today
-        left = _fitted(left, file_schema(job, self.store, run), window)
-        place = f"{folder}/staged/{raw.new_attempt(self.run.now())}"
-        name = f"{place}/{manifest.object.key.rpartition('/')[2]}"
-        with scratch() as local:
-            encoded = write_file(local / "object", form, job.compression, left.schema, left.to_batches())
-            self.store.put(local / "object", name)
-        staged = self._staged(manifest, name, sum(hits), size=encoded.size, sha256=encoded.sha256)
-        self.store.write(f"{place}/staged.json", msgspec.json.encode(staged))
-        load(job, window, run, {"staged": f"{place}/staged.json"})
-        forget_history(job, self.store, self.run)
-
-    def _staged(self, manifest: Manifest, key: str, gone: int, *, size: int, sha256: str) -> Staged:
-        counts = manifest.counts
-        return Staged(
-            key=key,
-            size=size,
-            sha256=sha256,
-            format=file_format(self.job),
-            compression=self.job.compression,
-            columns=manifest.object.columns,
-            fetched=counts.fetched - gone,
-            kept=counts.kept - gone,
-            duplicate=counts.duplicate,
-            outside_window=counts.outside_window,
-            over_limit=counts.over_limit,
-            skipped=counts.skipped,
-            mended=counts.mended,
-            first_post=manifest.first_post,
-            last_post=manifest.last_post,
-            raw=manifest.raw.done,
-            started=self.run.now(),
-            finished=self.run.now(),
-            privacy=manifest.privacy,
         )
 
     def _recognition(self, forgotten: Forgotten) -> Recognition:
@@ -391,19 +361,3 @@ class Erasure:
         except UNREADABLE as problem:
             why = f"it is damaged ({' '.join(str(problem).split())})"
             return None, Recognised(untold=(Untold(why, "put an earlier version of it back"),))
-
-
-def _fitted(table: pa.Table, schema: pa.Schema, window: Window) -> pa.Table:
-    """Rows with the columns of a file, whatever format they are read from, the window's too if it has one."""
-    if not table.num_rows:
-        return schema.empty_table()  # JSON lines without a line do not even say which columns they have
-    columns = []
-    for field in schema:
-        if field.name in table.column_names:
-            column: Any = table[field.name]
-            columns.append(
-                (parsed(column, field.type) if column.type == pa.string() else column).cast(field.type)
-            )
-        else:
-            columns.append(pa.repeat(pa.scalar(window.start, TIME), table.num_rows).cast(field.type))
-    return pa.Table.from_arrays(columns, schema=schema)

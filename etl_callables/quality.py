@@ -118,6 +118,27 @@ def assess(job: Job, window: Window, run: Run, store: Store, found: Found) -> Qu
     return Quality(breaches=tuple(breaches), measured=found.measured, earlier=tuple(earlier), silent=silent)
 
 
+def assess_again(bounds: Bounds | None, window: Window, found: Found, before: Quality) -> Quality:
+    """What is left of an assessment once posts were taken out of an object, told by what is left of these.
+
+    That they are fewer is nothing unexpected: no rule is broken that was not before.
+    """
+    bounds = bounds or Bounds()
+    said = [*_counts(bounds, found.posts, list(before.earlier)), *_shares(bounds, found)]
+    said += _fresh(bounds, window, found)
+    rules = {_rule(breach) for breach in before.breaches}
+    breaches = [breach for breach in said if _rule(breach) in rules]
+    breaches += [breach for breach in before.breaches if _rule(breach) == "silence"]
+    return Quality(
+        breaches=tuple(breaches), measured=found.measured, earlier=before.earlier, silent=before.silent
+    )
+
+
+def _rule(breach: str) -> str:
+    """What is broken: each sentence ends with it in brackets."""
+    return breach.rpartition("(")[2].removesuffix(")")
+
+
 def rejects(job: Job, quality: Quality | None) -> bool:
     """Whether an object is kept beside its key for what is not as expected."""
     return bool(job.quality and job.quality.on_breach == "fail" and quality and quality.breaches)

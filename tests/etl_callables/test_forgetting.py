@@ -20,7 +20,7 @@ from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Subject, Unparted, noted, recall, scrub
 from etl_callables.http import one_line
-from etl_callables.manifest import Manifest, read_manifest
+from etl_callables.manifest import Manifest, Measured, read_manifest
 from etl_callables.post import Post
 from etl_callables.reader import read_posts
 from etl_callables.restoration import restore
@@ -404,6 +404,116 @@ def test_fewer_posts_than_a_job_expects_are_no_reason_to_keep_somebody(tmp_path:
     written(ours)
     assert forget(ours) == []
     assert len(texts(ours)) == 2
+
+
+LATER = [
+    tweet(number, NOON + timedelta(hours=number - 103), user=user, lang=lang, rawContent=text)
+    for number, user, lang, text in (
+        (101, ADA, "en", "one of ada"),
+        (102, BOB, "en", "one of bob"),
+        (103, BOB, "pt", ""),
+        (104, ADA, "de", "two of ada"),
+    )
+]
+"""Four posts an hour apart, the first and the last of them ada's."""
+
+
+def told_of(job: Job) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The hours of the first and the last post, by the manifest and by what closes its pages."""
+    manifest = manifest_of(job)
+    done = raw.read_done(open_store(job, a_run()), manifest.raw.done)
+    hours = [
+        moment.hour if moment else -1
+        for one in (manifest, done)
+        for moment in (one.first_post, one.last_post)
+    ]
+    return (hours[0], hours[1]), (hours[2], hours[3])
+
+
+def fetched(job: Job, run: Run | None = None) -> None:
+    """Runs over the later posts, whose extract tells of the first and the last of them."""
+    run = run or a_run()
+    ends = {"first_post": NOON - timedelta(hours=2), "last_post": NOON + timedelta(hours=1)}
+    load(job, WINDOW, run, transform(job, WINDOW, run, extracted(job, run, [LATER], **ends)))
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+@pytest.mark.parametrize("key", ["a.csv", "a.jsonl", "a.parquet"])
+def test_nothing_tells_of_the_first_and_the_last_post_once_they_are_gone(
+    tmp_path: Path, key: str, *, keep_raw: bool
+) -> None:
+    columns = (Column("created_at", "When"), Column("author", "author"))
+    ours = job(tmp_path, key=key, format=key.split(".")[1], keep_raw=keep_raw, columns=columns)
+    fetched(ours)
+    assert told_of(ours) == ((10, 13), (10, 13))
+    assert forget(ours) == []
+    assert told_of(ours) == ((11, 12), (11, 12))
+    assert forget(ours, Subject("author", "bob")) == []
+    assert told_of(ours) == ((-1, -1), (-1, -1))
+
+
+@pytest.mark.parametrize(("name", "hours"), [("101", (-1, 13)), ("102", (10, 13)), ("104", (10, -1))])
+def test_without_a_column_of_times_what_is_known_of_an_end_holds_as_long_as_that_is_there(
+    tmp_path: Path, name: str, hours: tuple[int, int]
+) -> None:
+    ours = only(tmp_path, "id", "text")
+    fetched(ours)
+    assert forget(ours, Subject("post", name)) == []
+    assert told_of(ours) == (hours, hours)
+
+
+BOUNDS = Quality(
+    min_posts=4, nulls={"text": 0.2, "lang": 0.9}, languages={"pt": 0.9}, newest_within=timedelta(hours=1)
+)
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+def test_how_a_run_was_judged_is_told_of_what_is_left(tmp_path: Path, *, keep_raw: bool) -> None:
+    """That it has too few posts now was never a breach of the run."""
+    ours = job(tmp_path, keep_raw=keep_raw, quality=replace(BOUNDS, on_breach="warn"))
+    fetched(ours)
+    before = manifest_of(ours).quality
+    assert before is not None
+    assert forget(ours) == []
+    after = manifest_of(ours).quality
+    assert after is not None
+    assert after.measured == Measured(nulls={"text": 1, "lang": 0}, languages={"pt": 1})
+    assert [one.split(",")[0] for one in (*before.breaches, *after.breaches)] == [
+        "text is empty in 1 of 4 posts (25.0%)",
+        "pt is the language of 1 of 4 posts (25.0%)",
+        "the newest post is of 2021-07-05 13:00 UTC",
+        "text is empty in 1 of 2 posts (50.0%)",
+        "pt is the language of 1 of 2 posts (50.0%)",
+        "the newest post is of 2021-07-05 12:00 UTC",
+    ]
+    assert msgspec.structs.replace(after, breaches=(), measured=None) == msgspec.structs.replace(
+        before, breaches=(), measured=None
+    )
+
+
+def test_a_run_is_judged_by_no_columns_that_its_object_does_not_have(tmp_path: Path) -> None:
+    ours = only(tmp_path, "author", "text", quality=replace(BOUNDS, on_breach="warn"))
+    fetched(ours)
+    assert forget(ours) == []
+    quality = manifest_of(ours).quality
+    assert quality is not None
+    assert quality.measured == Measured(nulls={"text": 1}, languages={})
+    assert quality.breaches[0].startswith("text is empty in 1 of 2 posts")
+
+
+def test_an_object_of_a_newer_window_leaves_the_judgement_of_the_older_one_of_its_own_pages(
+    tmp_path: Path,
+) -> None:
+    ours = job(tmp_path, key="all.csv", quality=Quality(nulls={"text": 0.9}))
+    fetched(ours)
+    longer = Window(WINDOW.start - timedelta(days=1), WINDOW.end)
+    pages = extracted(ours, at(1), [POSTS], window=longer)
+    load(ours, longer, at(1), transform(ours, longer, at(1), pages))
+    assert forget(ours) == []
+    older = manifest_of(ours)
+    assert older.quality is not None
+    assert older.quality.measured == Measured(nulls={"text": 1}, languages={})
+    assert told_of(ours) == ((11, 12), (11, 12))
 
 
 def test_staged_and_rejected_posts_go_too(tmp_path: Path) -> None:
