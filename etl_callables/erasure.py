@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 
 from etl_callables import raw
+from etl_callables.claims import Claims, claims_of
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
 from etl_callables.formats import UNREADABLE, read_file
@@ -21,12 +23,8 @@ from etl_callables.loading import counts_of, load
 from etl_callables.manifest import (
     Left,
     Manifest,
-    NamedElsewhere,
-    Object,
     is_there,
     manifest_key,
-    may_be_there,
-    named_elsewhere,
     read_manifest,
     write_manifest,
 )
@@ -34,9 +32,8 @@ from etl_callables.post import Post
 from etl_callables.publishing import forget_history, withdraw
 from etl_callables.quality import Found, assess_again
 from etl_callables.recognition import Recognised, Recognition, Untold, written_columns
-from etl_callables.restoration import as_it_was
 from etl_callables.rewriting import as_rows_say, rewrite
-from etl_callables.run import REJECTED, STATE, Run, object_key
+from etl_callables.run import REJECTED, STATE, Run
 from etl_callables.sources import source_for
 from etl_callables.store import Missing, Store
 from etl_callables.transformation import Staged, read_staged, transform
@@ -45,6 +42,10 @@ from schemas.window import Window
 
 _DEPTH: Final = 3
 """Names in the path of a window's folder: `_trawl`, the job, the window."""
+
+
+Maker = tuple[Job, Window, Run]
+"""What writes an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,11 @@ class Erasure:
         """Where the subjects are in what the job has written, pages and objects; nothing is changed."""
         forgotten = self._noted()
         found = []
-        named = named_elsewhere(self.store, self.job.id)
+        claims = claims_of(self.job, self.store, self.run)
         for folder in self._folders():
-            posts, untold = self._posts_in(folder, forgotten, named)
+            posts, untold = self._posts_in(folder, forgotten, claims)
             if posts or untold or folder in forgotten.pending:
-                going = (thing for thing in self._earlier(folder) if not named(thing.key, folder))
-                urls = tuple(self.store.url(thing.key) for thing in going)
+                urls = tuple(self.store.url(thing.key) for thing in claims.earlier(folder))
                 found.append(Trace(folder, posts, urls, untold))
         return found
 
@@ -106,9 +106,10 @@ class Erasure:
         forgotten = msgspec.structs.replace(forgotten, pending=tuple(sorted({*forgotten.pending, *posts})))
         write(self.store, self.job, forgotten)  # first, so that no run brings it back meanwhile
         done = []
-        named = named_elsewhere(self.store, self.job.id)
-        for folder in forgotten.pending:
-            problems = [self._rid(folder, forgotten, named), *self._remove_left(folder, named)]
+        claims = claims_of(self.job, self.store, self.run)
+        # Older ones first: an object that several shared goes on as the newest one's, the others' then too.
+        for folder in sorted(forgotten.pending, key=self._finished):
+            problems = [self._rid(folder, forgotten, claims), *self._remove_left(folder, claims)]
             erased = Erased(folder, posts.get(folder, 0), "; ".join(filter(None, problems)))
             done.append(erased)
             forgotten = self._counted(forgotten, erased)
@@ -132,6 +133,10 @@ class Erasure:
         pending = tuple(one for one in forgotten.pending if one != erased.folder or erased.problem)
         return msgspec.structs.replace(forgotten, entries=entries, pending=pending)
 
+    def _finished(self, folder: str) -> datetime:
+        manifest = read_manifest(self.store, folder)
+        return self.run.now() if manifest is None else manifest.finished
+
     def _folders(self) -> list[str]:
         keys = (entry.key.split("/") for entry in self.store.list(f"{STATE}/{self.job.id}"))
         return sorted({"/".join(parts[:_DEPTH]) for parts in keys if len(parts) > _DEPTH and "_" in parts[2]})
@@ -140,28 +145,18 @@ class Erasure:
         listed = self.store.list(f"{folder}/raw")
         return [entry.key for entry in listed if not entry.key.endswith("/done.json")]
 
-    def _published(self, folder: str, named: NamedElsewhere) -> Manifest | None:
-        """The manifest of a window whose object is there and its own: not what a newer window wrote."""
-        manifest = read_manifest(self.store, folder)
-        if manifest is None or manifest.expired is not None:
-            return None
-        key = manifest.object.key
-        # Where today's key is another each window is written under that, for the old object has to go.
-        is_todays = key == object_key(*self._of(manifest))
-        return None if is_todays and named(key, folder, after=manifest.finished) else manifest
-
     def _can_be_made_again(self, folder: str, manifest: Manifest) -> bool:
         """Whether the pages of an object are there; others may be, of runs that published nothing."""
         pages = set(raw.read_done(self.store, manifest.raw.done).pages)
         return bool(pages) and pages <= set(self._pages(folder))
 
-    def _posts_in(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> tuple[int, str]:
+    def _posts_in(self, folder: str, forgotten: Forgotten, claims: Claims) -> tuple[int, str]:
         """How many posts of the subjects a window has, and why there may be more, if so.
 
         Looked for in raw pages, its object and what earlier keys gave.
         """
         count, untold = len(self._in_pages(folder, forgotten)), ""
-        manifest, published = read_manifest(self.store, folder), self._published(folder, named)
+        manifest, published = read_manifest(self.store, folder), claims.published(folder)
         if published is not None and not self._can_be_made_again(folder, published):
             _, seen = self._seen(published, self._recognition(forgotten))
             count, untold = max(count, sum(seen.hits)), seen.why
@@ -179,17 +174,6 @@ class Erasure:
             found |= {item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item)}
         return found
 
-    def _earlier(self, folder: str) -> list[Object]:
-        """What earlier keys gave of a window, the object of its manifest too if today's key is another."""
-        manifest = read_manifest(self.store, folder)
-        if manifest is None:
-            return []
-        earlier = [left.object for left in manifest.left]
-        there = manifest.object.key if manifest.table is None else manifest.table.key
-        if manifest.expired is None and there != object_key(*self._of(manifest)):
-            earlier.append(manifest.object)
-        return [thing for thing in earlier if may_be_there(self.store, thing)]
-
     def _posts_left(self, manifest: Manifest, left: Left, forgotten: Forgotten) -> int:
         """The same of an object of an earlier key; what does not tell, or cannot be read, counts as one."""
         try:
@@ -201,26 +185,31 @@ class Erasure:
         _, seen = self._seen(then, self._recognition(forgotten))
         return max(sum(seen.hits), bool(seen.untold))
 
-    def _rid(self, folder: str, forgotten: Forgotten, named: NamedElsewhere) -> str:
+    def _rid(self, folder: str, forgotten: Forgotten, claims: Claims) -> str:
         """Take the subjects out of a window; what a person has to do about it, if anything."""
-        in_pages = self._in_pages(folder, forgotten)
+        told = self._told_by_pages(folder, forgotten)
         whole = self._scrub_pages(folder, forgotten)
-        manifest = self._published(folder, named)
+        manifest = claims.published(folder)
         problem = ""
         if manifest is None:
             if whole:
-                self._tell_again(folder)
+                self._tell_again(folder, claims)
         elif whole and self._can_be_made_again(folder, manifest):
-            self._make_again(folder, manifest)
+            self._make_again(folder, manifest, claims.maker(manifest))
         else:
-            problem = self._filter(folder, manifest, forgotten, in_pages)
+            recognition = self._recognition(forgotten)
+            if told and self._can_be_made_again(folder, manifest):
+                # The pages are to go, for they cannot be parted; but they have told which posts it is about.
+                by_id = replace(recognition, subjects=told)
+                recognition = recognition if self._seen(manifest, by_id)[1].untold else by_id
+            problem = self._filter(folder, manifest, claims.maker(manifest), recognition)
         if not whole:
             self._drop_pages(folder)
         leftovers = [*self.store.list(f"{folder}/staged"), *self.store.list(f"{folder}/{REJECTED}")]
         self.store.delete([entry.key for entry in leftovers])
         return problem
 
-    def _remove_left(self, folder: str, named: NamedElsewhere) -> list[str]:
+    def _remove_left(self, folder: str, claims: Claims) -> list[str]:
         """Remove what earlier keys gave, whole; what a person has to do about it, if anything.
 
         What another window or job has written there since is that one's.
@@ -232,9 +221,10 @@ class Erasure:
         for left in manifest.left:
             key = left.object.key
             try:
-                if is_there(self.store, left.object) and not named(key, folder):
+                if is_there(self.store, left.object) and not claims.named(key, folder, since=left.finished):
                     shown = msgspec.structs.replace(manifest, object=left.object, table=left.table)
                     withdraw(self.job, self.store, self.run, shown)
+                    claims.hand_over(left, manifest.object)
                     self.store.delete([key])
             except Stop as problem:
                 stay.append(left)
@@ -263,14 +253,13 @@ class Erasure:
             write_manifest(self.store, folder, msgspec.structs.replace(manifest, raw=gone))
         self.store.delete(self._pages(folder))
 
-    def _make_again(self, folder: str, manifest: Manifest) -> None:
+    def _make_again(self, folder: str, manifest: Manifest, maker: Maker) -> None:
         """The object, from raw pages that are rid of the subjects."""
-        job, window, run = self._of(manifest)
-        self._publish(folder, manifest, job, transform(job, window, run, {"raw": manifest.raw.done}))
+        self._publish(folder, manifest, maker, transform(*maker, {"raw": manifest.raw.done}))
 
-    def _publish(self, folder: str, before: Manifest, job: Job, transformed: dict[str, Any]) -> None:
+    def _publish(self, folder: str, before: Manifest, maker: Maker, transformed: dict[str, Any]) -> None:
         """Put a staged file in its object's place, and have manifest and `done.json` tell of that alone."""
-        _, window, run = self._of(before)
+        job, window, run = maker
         staged = read_staged(self.store, transformed["staged"])
         load(replace(job, quality=None), window, run, transformed)
         forget_history(job, self.store, run)
@@ -282,12 +271,12 @@ class Erasure:
             write_manifest(self.store, folder, self._judged(aged, before, job, staged))
         self._retell(folder, staged)
 
-    def _tell_again(self, folder: str) -> None:
+    def _tell_again(self, folder: str, claims: Claims) -> None:
         """Have a manifest tell of its pages, rid of the subjects, where the object is a newer window's."""
         manifest = read_manifest(self.store, folder)
         if manifest is None or not self._can_be_made_again(folder, manifest):
             return
-        job, window, run = self._of(manifest)
+        job, window, run = claims.maker(manifest)
         transformed = transform(job, window, run, {"raw": manifest.raw.done})
         staged = read_staged(self.store, transformed["staged"])
         pages = msgspec.structs.replace(manifest.raw, sha256=staged.raw_sha256)
@@ -313,32 +302,18 @@ class Erasure:
         if told != done:
             raw.write_done(self.store, folder, raw.attempt_of(staged.raw), told)
 
-    def _of(self, manifest: Manifest) -> tuple[Job, Window, Run]:
-        """What wrote an object."""
-        job = as_it_was(self.job, manifest)
-        run = replace(self.run, id=manifest.run, variant=manifest.variant)
-        return job, Window(manifest.start, manifest.end), run
-
-    def _filter(
-        self, folder: str, manifest: Manifest, forgotten: Forgotten, in_pages: Collection[tuple[str, str]]
-    ) -> str:
+    def _filter(self, folder: str, manifest: Manifest, maker: Maker, recognition: Recognition) -> str:
         """Write the object anew without rows of the subjects, from itself.
 
-        What a person has to do about it, if anything. `in_pages` are posts of them that its raw pages had.
+        What a person has to do about it, if anything.
         """
-        recognition = self._recognition(forgotten)
         table, seen = self._seen(manifest, recognition)
-        if seen.untold and in_pages and self._can_be_made_again(folder, manifest):
-            # The pages go, for they cannot be parted; but they have told.
-            posts = [Subject("post", name) for _, name in in_pages]
-            told = self._seen(manifest, replace(recognition, subjects=posts))[1]
-            seen = seen if told.untold else told
         columns = written_columns(manifest, self.job)
         if table is not None and columns is not None and (any(seen.hits) or not seen.untold):
-            job, window, run = self._of(manifest)
-            job = as_rows_say(job, manifest, columns)
-            staged = rewrite(job, window, run, manifest, table=table, gone=seen.hits)
-            self._publish(folder, manifest, job, staged)
+            job, window, run = maker
+            maker = as_rows_say(job, manifest, columns), window, run
+            staged = rewrite(*maker, manifest, table=table, gone=seen.hits)
+            self._publish(folder, manifest, maker, staged)
         if not seen.untold:
             return ""
         told_by = self.store.url(manifest_key(folder))
@@ -346,6 +321,9 @@ class Erasure:
             f"{manifest.object.url} (its manifest: {told_by}) may have their posts still: {seen.why}, and its"
             f" raw pages are gone: {', '.join([*seen.todo, 'delete it, or run that window again'])}"
         )
+
+    def _told_by_pages(self, folder: str, forgotten: Forgotten) -> list[Subject]:
+        return [Subject("post", name) for _, name in sorted(self._in_pages(folder, forgotten))]
 
     def _recognition(self, forgotten: Forgotten) -> Recognition:
         return Recognition(self.job, self.run, self.subjects, forgotten)

@@ -309,10 +309,13 @@ def list_manifests(store: Store, job_id: str, *, rejected: bool = False) -> Iter
 class NamedElsewhere(Protocol):
     """Whether a manifest beside that of a folder names a key.
 
-    With `after`, one of the job's own that was finished later: only windows of one job may share an object.
+    Only windows of one job may share an object, which is then that of the one finished last: with `after`,
+    one of the job's own that was finished later; with `since`, one of these or another job's.
     """
 
-    def __call__(self, key: str, folder: str, *, after: datetime | None = None) -> bool: ...
+    def __call__(
+        self, key: str, folder: str, *, after: datetime | None = None, since: datetime | None = None
+    ) -> bool: ...
 
 
 def named_elsewhere(store: Store, job_id: str) -> NamedElsewhere:
@@ -339,11 +342,18 @@ def named_elsewhere(store: Store, job_id: str) -> NamedElsewhere:
                 found.setdefault(manifest.object.key, set()).add(place)
         return found
 
-    def named(key: str, folder: str, *, after: datetime | None = None) -> bool:
-        places = folders(STATE if after is None else own)
-        others = (readable(store, place) for place in places.get(key, set()) - {folder})
-        there = (one for one in others if one is not None and one.expired is None and one.object.key == key)
-        return any(after is None or one.finished > after for one in there)
+    def named(key: str, folder: str, *, after: datetime | None = None, since: datetime | None = None) -> bool:
+        places = folders(STATE if after is None else own).get(key, set()) - {folder}
+        named_by = ((place, readable(store, place)) for place in places)
+        there = (
+            (place, one)
+            for place, one in named_by
+            if one is not None and one.expired is None and one.object.key == key
+        )
+        moment = after or since
+        return any(
+            moment is None or one.finished > moment or not place.startswith(f"{own}/") for place, one in there
+        )
 
     return named
 

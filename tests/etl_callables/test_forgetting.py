@@ -742,6 +742,83 @@ def test_a_bucket_that_was_carried_elsewhere_is_known_by_its_bytes(tmp_path: Pat
     assert not (tmp_path / "second" / old.object.key).exists()
 
 
+LONGER = Window(WINDOW.start - timedelta(days=1), WINDOW.end)
+"""A window of a job that takes its whole range, once its `since` was put back; its folder comes first."""
+
+
+def ran(job: Job, window: Window, minute: int, posts: list[bytes]) -> None:
+    pages = extracted(job, at(minute), [posts], window=window)
+    load(job, window, at(minute), transform(job, window, at(minute), pages))
+
+
+def whole(folder: Path, **changes: Any) -> Job:
+    return job(folder, **{"key": "all.csv", "date_range": DateRange(each_run="whole"), **changes})
+
+
+def read(folder: Path, key: str) -> list[str]:
+    return [row["text"] for row in read_posts(str(folder / key)).to_pylist()]
+
+
+def sound(job: Job) -> bool:
+    return verify(open_store(job, a_run()), NEXT_DAY, {job.id: job}, with_raw=True).findings == ()
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+@pytest.mark.parametrize("older", [POSTS, POSTS[1:2]], ids=["both", "newer"])
+def test_of_windows_that_shared_an_earlier_key_the_newest_is_written_under_todays(
+    tmp_path: Path, older: list[bytes], *, keep_raw: bool
+) -> None:
+    before = whole(tmp_path, keep_raw=keep_raw)
+    ran(before, WINDOW, 0, older)
+    ran(before, LONGER, 1, POSTS[:3])
+    today = moved(before, "new.csv")
+    assert [trace.earlier for trace in erasing(today).traces() if trace.earlier] == [
+        (open_store(today, a_run()).url("all.csv"),)
+    ]
+    assert forget(today) == []
+    assert read(tmp_path, "new.csv") == ["one of bob"]
+    assert not (tmp_path / "all.csv").exists()
+    assert "of ada" not in everything(tmp_path)
+    assert sound(today)
+
+
+def test_a_window_whose_object_a_newer_one_wrote_over_is_not_written_under_todays_key(
+    tmp_path: Path,
+) -> None:
+    before = whole(tmp_path)
+    ran(before, WINDOW, 0, POSTS)
+    ran(before, LONGER, 1, POSTS[1::2])
+    today = moved(before, "new.csv")
+    assert forget(today) == []
+    assert read(tmp_path, "all.csv") == ["one of bob", "two of bob"]
+    assert not (tmp_path / "new.csv").exists()
+    assert "of ada" not in everything(tmp_path)
+    assert sound(today)
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+@pytest.mark.parametrize("newer", [True, False])
+def test_what_a_newer_window_has_under_todays_key_is_not_written_over(
+    tmp_path: Path, *, keep_raw: bool, newer: bool
+) -> None:
+    """Nor what it will have there: the older one is rid of somebody where it is."""
+    before = whole(tmp_path, key="{end}-{start}.jsonl", format="jsonl", keep_raw=keep_raw)
+    ran(before, WINDOW, 0, POSTS)
+    today = moved(before, "new.csv.gz", format="csv", compression="gzip")
+    ran(today if newer else before, LONGER, 1, POSTS[1:2])
+    traces = erasing(today).traces()
+    assert [(trace.posts, trace.earlier) for trace in traces] == [(2, ())]
+    assert forget(today) == []
+    assert read(tmp_path, manifest_of(today).object.key) == ["one of bob", "two of bob"]
+    assert manifest_of(today).object.key.endswith(".jsonl")
+    assert (tmp_path / "new.csv.gz").exists() == newer
+    assert not newer or read(tmp_path, "new.csv.gz") == ["one of bob"]
+    assert "of ada" not in everything(tmp_path)
+    assert {finding.kind for finding in verify(open_store(today, a_run()), NEXT_DAY).findings} <= {
+        "superseded"
+    }
+
+
 class Keeping(LocalStore):
     """A folder of which somebody may remove nothing but what Trawl keeps for itself."""
 
