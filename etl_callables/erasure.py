@@ -102,8 +102,7 @@ class Erasure:
         Raises RetryLater and Stop; what was done until then is done, and the rest is pending.
         """
         posts = {trace.folder: trace.posts for trace in found}
-        forgotten = self._noted()
-        forgotten = msgspec.structs.replace(forgotten, pending=tuple(sorted({*forgotten.pending, *posts})))
+        forgotten = self._noted().begun(self.subjects, posts)
         write(self.store, self.job, forgotten)  # first, so that no run brings it back meanwhile
         done = []
         claims = claims_of(self.job, self.store, self.run)
@@ -112,26 +111,12 @@ class Erasure:
             problems = [self._rid(folder, forgotten, claims), *self._remove_left(folder, claims)]
             erased = Erased(folder, posts.get(folder, 0), "; ".join(filter(None, problems)))
             done.append(erased)
-            forgotten = self._counted(forgotten, erased)
+            forgotten = forgotten.ended(self.subjects, folder, erased.posts, rid=not erased.problem)
             write(self.store, self.job, forgotten)
         return done
 
     def _noted(self) -> Forgotten:
         return noted(self.store, self.job, self.subjects, self.run.now())
-
-    def _counted(self, forgotten: Forgotten, erased: Erased) -> Forgotten:
-        """The audit with one window more. Of several subjects at once, each has the count of all."""
-        digests = {forgotten.digest(one) for one in self.subjects}
-        entries = tuple(
-            msgspec.structs.replace(
-                entry, windows=entry.windows + bool(erased.posts), posts=entry.posts + erased.posts
-            )
-            if entry.digest in digests
-            else entry
-            for entry in forgotten.entries
-        )
-        pending = tuple(one for one in forgotten.pending if one != erased.folder or erased.problem)
-        return msgspec.structs.replace(forgotten, entries=entries, pending=pending)
 
     def _finished(self, folder: str) -> datetime:
         manifest = read_manifest(self.store, folder)
@@ -158,10 +143,10 @@ class Erasure:
         count, untold = len(self._in_pages(folder, forgotten)), ""
         manifest, published = read_manifest(self.store, folder), claims.published(folder)
         if published is not None and not self._can_be_made_again(folder, published):
-            _, seen = self._seen(published, self._recognition(forgotten))
+            _, seen = self._seen(published, self._recognition(folder, forgotten))
             count, untold = max(count, sum(seen.hits)), seen.why
         if not count and manifest is not None:
-            lefts = (self._posts_left(manifest, left, forgotten) for left in manifest.left)
+            lefts = (self._posts_left(folder, manifest, left, forgotten) for left in manifest.left)
             count = max(lefts, default=0)
         return count, untold
 
@@ -174,7 +159,7 @@ class Erasure:
             found |= {item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item)}
         return found
 
-    def _posts_left(self, manifest: Manifest, left: Left, forgotten: Forgotten) -> int:
+    def _posts_left(self, folder: str, manifest: Manifest, left: Left, forgotten: Forgotten) -> int:
         """The same of an object of an earlier key; what does not tell, or cannot be read, counts as one."""
         try:
             if not is_there(self.store, left.object):
@@ -182,7 +167,7 @@ class Erasure:
         except Stop:
             return 1
         then = msgspec.structs.replace(manifest, object=left.object, privacy=left.privacy)
-        _, seen = self._seen(then, self._recognition(forgotten))
+        _, seen = self._seen(then, self._recognition(folder, forgotten))
         return max(sum(seen.hits), bool(seen.untold))
 
     def _rid(self, folder: str, forgotten: Forgotten, claims: Claims) -> str:
@@ -197,10 +182,10 @@ class Erasure:
         elif whole and self._can_be_made_again(folder, manifest):
             self._make_again(folder, manifest, claims.maker(manifest))
         else:
-            recognition = self._recognition(forgotten)
+            recognition = self._recognition(folder, forgotten)
             if told and self._can_be_made_again(folder, manifest):
                 # The pages are to go, for they cannot be parted; but they have told which posts it is about.
-                by_id = replace(recognition, subjects=told)
+                by_id = replace(recognition, subjects=told, waiting=())
                 recognition = recognition if self._seen(manifest, by_id)[1].untold else by_id
             problem = self._filter(folder, manifest, claims.maker(manifest), recognition)
         if not whole:
@@ -325,8 +310,9 @@ class Erasure:
     def _told_by_pages(self, folder: str, forgotten: Forgotten) -> list[Subject]:
         return [Subject("post", name) for _, name in sorted(self._in_pages(folder, forgotten))]
 
-    def _recognition(self, forgotten: Forgotten) -> Recognition:
-        return Recognition(self.job, self.run, self.subjects, forgotten)
+    def _recognition(self, folder: str, forgotten: Forgotten) -> Recognition:
+        waiting = forgotten.waiting(self.subjects, folder)
+        return Recognition(self.job, self.run, self.subjects, forgotten, waiting)
 
     def _seen(self, manifest: Manifest, recognition: Recognition) -> tuple[pa.Table | None, Recognised]:
         """The rows of an object, and which of them are of the subjects; None where it is gone or damaged."""

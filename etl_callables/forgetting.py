@@ -41,17 +41,24 @@ class Subject:
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the audit: when what kind of thing was forgotten, and how much of it there was."""
+    """A line of the audit: when what kind of thing was forgotten, and how much of it there was.
+
+    `pending` are folders of windows in which it was found, and which have not been gone through for it.
+    """
 
     at: datetime
     kind: str
     digest: str
     windows: int
     posts: int
+    pending: tuple[str, ...] = ()
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a job has been told to forget; `pending` are folders of windows that are not rid of it yet."""
+    """All that a job has been told to forget; `pending` are folders of windows that are not rid of it yet.
+
+    Those of the entries tell whose forgetting was stopped; others have been gone through, with a problem.
+    """
 
     salt: str
     entries: tuple[Entry, ...] = ()
@@ -65,6 +72,42 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
             value = value.removeprefix("@").casefold()
         text = json.dumps([self.salt, subject.kind, value])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def begun(self, subjects: Collection[Subject], folders: Collection[str]) -> Forgotten:
+        """The same, about to forget subjects in windows."""
+        digests = {self.digest(one) for one in subjects}
+        entries = tuple(
+            msgspec.structs.replace(entry, pending=tuple(sorted({*entry.pending, *folders})))
+            if entry.digest in digests
+            else entry
+            for entry in self.entries
+        )
+        pending = tuple(sorted({*self.pending, *folders}))
+        return msgspec.structs.replace(self, entries=entries, pending=pending)
+
+    def ended(self, subjects: Collection[Subject], folder: str, posts: int, *, rid: bool) -> Forgotten:
+        """The same with one window gone through, which is rid of all, or not yet.
+
+        Of several subjects at once, each has the count of all.
+        """
+        digests = {self.digest(one) for one in subjects}
+
+        def after(entry: Entry) -> Entry:
+            own = entry.digest in digests
+            left = tuple(one for one in entry.pending if one != folder or not (own or rid))
+            entry = msgspec.structs.replace(entry, pending=left)
+            more = {"windows": entry.windows + bool(posts), "posts": entry.posts + posts} if own else {}
+            return msgspec.structs.replace(entry, **more)
+
+        pending = tuple(one for one in self.pending if one != folder or not rid)
+        return msgspec.structs.replace(self, entries=tuple(map(after, self.entries)), pending=pending)
+
+    def waiting(self, subjects: Collection[Subject], folder: str) -> frozenset[str]:
+        """The kinds of what else was to be forgotten in a window, when that was stopped."""
+        digests = {self.digest(one) for one in subjects}
+        return frozenset(
+            entry.kind for entry in self.entries if folder in entry.pending and entry.digest not in digests
+        )
 
     def knows(self, post: Post) -> bool:
         """Whether a post is to be forgotten."""

@@ -90,12 +90,16 @@ def _is_of_rows(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What a job is to forget, known again in the rows of its objects."""
+    """What a job is to forget, known again in the rows of a window's objects.
+
+    `waiting` are kinds of what else was to be forgotten in it before, whose names nobody knows any more.
+    """
 
     job: Job
     run: Run
     subjects: Collection[Subject]
     forgotten: Forgotten
+    waiting: Collection[str] = ()
 
     def rows(self, manifest: Manifest, table: pa.Table) -> Recognised:
         """Which rows of an object are of those to be forgotten."""
@@ -122,6 +126,10 @@ class Recognition:
                     hit or owners[value] is not None for hit, value in zip(hits, there[field], strict=True)
                 ]
             untold += self._missed(kind, ways.keys(), odd, found)
+            hidden = manifest.privacy.pseudonymised if manifest.privacy else ()
+            if kind in self.waiting and not set(_TELLING[kind]) <= there.keys() - set(hidden):
+                why = "forgetting somebody else in it was stopped, whose name is needed to find them"
+                untold.append(Untold(why, "forget that one again"))
         return Recognised(tuple(hits), tuple(dict.fromkeys(untold)))
 
     def _ways(

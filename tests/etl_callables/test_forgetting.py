@@ -18,7 +18,7 @@ import pytest
 from etl_callables import extract, load, raw, transform
 from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import Stop
-from etl_callables.forgetting import Subject, Unparted, noted, recall, scrub
+from etl_callables.forgetting import Subject, Unparted, noted, recall, scrub, write
 from etl_callables.http import one_line
 from etl_callables.manifest import Manifest, Measured, read_manifest
 from etl_callables.post import Post
@@ -626,6 +626,39 @@ def test_killed_between_pages_and_object_the_next_time_makes_the_object_again(
     assert forget(ours) == []
     assert "Lovelace" not in everything(tmp_path)
     assert texts(ours) == ["one of bob", "two of bob"]
+
+
+def stopped(job: Job) -> None:
+    """Somebody is noted to be forgotten, and nothing more happened before it was stopped."""
+    store = open_store(job, a_run())
+    write(store, job, noted(store, job, [OF_ADA], NEXT_DAY).begun([OF_ADA], [prefix(job, WINDOW, a_run())]))
+
+
+@pytest.mark.parametrize("keep_raw", [True, False])
+def test_forgetting_somebody_else_ends_what_was_stopped(tmp_path: Path, *, keep_raw: bool) -> None:
+    ours = job(tmp_path, keep_raw=keep_raw)
+    written(ours)
+    stopped(ours)
+    assert len(texts(ours)) == 4
+    assert forget(ours, Subject("post", "102")) == []
+    assert texts(ours) == ["two of bob"]
+    found = recall(open_store(ours, a_run()), ours)
+    assert found is not None
+    assert (found.pending, [entry.pending for entry in found.entries]) == ((), [(), ()])
+
+
+def test_who_is_behind_pseudonyms_is_not_lost_sight_of_when_forgetting_somebody_else(tmp_path: Path) -> None:
+    ours = only(tmp_path, "author", "author_id", "text", pseudonymise=PSEUDONYMS)
+    written(ours, run_with())
+    stopped(ours)
+    why = "forgetting somebody else in it was stopped, whose name is needed to find them"
+    for _ in range(2):
+        (problem,) = forget(ours, Subject("author", "bob"), run=run_with())
+        assert problem == untold(ours, why, "forget that one again, ")
+        assert texts(ours) == ["one of ada", "two of ada"]
+    assert forget(ours, run=run_with()) == []
+    assert texts(ours) == []
+    assert erasing(ours, Subject("author", "bob"), run=run_with()).traces() == []
 
 
 # --- keys that a job had before ----------------------------------------------------------------------
