@@ -113,6 +113,9 @@ class Erasure:
             done.append(erased)
             forgotten = forgotten.ended(self.subjects, folder, erased.posts, rid=not erased.problem)
             write(self.store, self.job, forgotten)
+        if self.has_written():
+            # Its past may have rows of them that a run has replaced since, of which nothing else tells.
+            forget_history(self.job, self.store, self.run)
         return done
 
     def _noted(self) -> Forgotten:

@@ -24,7 +24,7 @@ from pyiceberg.table import Table
 from pyiceberg.types import LongType
 
 from etl_callables import extract
-from etl_callables.erasure import Erasure
+from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Subject
 from etl_callables.iceberg_catalog import CATALOG
@@ -290,6 +290,35 @@ def test_who_is_forgotten_is_in_no_snapshot_and_no_file(tmp_path: Path) -> None:
     assert not [path for path in files if b"Gone Away" in path.read_bytes()]
     assert "gone" not in str(bounds_of(table))
     assert wrong(ours) == []
+
+
+def test_who_is_forgotten_is_in_no_past_of_a_table_that_has_them_no_more(tmp_path: Path) -> None:
+    """As where a run of that window has replaced their rows since."""
+    ours = table_job(tmp_path)
+    gone = tweet(1, user={"username": "gone", "id": 7, "displayname": "Gone Away"})
+    load(ours, WINDOW, a_run(), transform(ours, WINDOW, a_run(), extracted(ours, a_run(), [[gone]])))
+    wrote(ours, range(2, 4))
+    erasure = Erasure(open_store(ours, a_run()), ours, [Subject("author", "gone")], a_run())
+    assert erasure.erase(erasure.traces()) == []
+    files = [path for path in (tmp_path / "social").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"Gone Away" in path.read_bytes()]
+    assert ids(table_of(tmp_path)) == ["2", "3"]
+    assert wrong(ours) == []
+
+
+def test_a_table_without_raw_pages_is_rid_of_somebody_with_the_columns_of_then(tmp_path: Path) -> None:
+    columns = (Column("author", "who"), Column("hashtags", "tags"), Column("created_at", "at"))
+    said = {f"columns.{column.header}": column.field for column in columns}
+    ours = table_job(tmp_path, keep_raw=False, columns=columns, values=said)
+    wrote(ours, range(2))
+    today = replace(ours, columns=(Column("text", "text"),), values={"columns": ["text"]})
+    for name, rows in (("nobody", 2), ("someone", 0)):
+        erasure = Erasure(open_store(today, a_run()), today, [Subject("author", name)], a_run())
+        (erased,) = erasure.erase([Trace(prefix(today, WINDOW, a_run()), 0)])
+        assert erased.problem == ""
+        table = table_of(tmp_path).scan(selected_fields=("who", "tags")).to_arrow()
+        assert table.to_pylist() == [{"who": "someone", "tags": ["covid"]}] * rows
+        assert wrong(ours) == []
 
 
 @pytest.mark.parametrize("key", ["social/others", "social/{date}.csv"])
