@@ -46,7 +46,9 @@ class Claims:
     def published(self, folder: str) -> Manifest | None:
         """The manifest of a window whose object is there and its own: not what a newer window wrote."""
         manifest = read_manifest(self.store, folder)
-        if manifest is None or manifest.expired is not None:
+        if manifest is None:
+            return None
+        if manifest.expired is not None and not may_be_there(self.store, manifest.object):
             return None
         return None if self.named(manifest.object.key, folder, after=manifest.finished) else manifest
 
@@ -80,6 +82,22 @@ class Claims:
             for thing, finished in found
             if may_be_there(self.store, thing) and not self.named(thing.key, folder, since=finished)
         ]
+
+    def unnamed(self, folder: str) -> str | None:
+        """The address of what is where the object of a window without a manifest is to be, if anything is."""
+        name, _, variant = folder.rpartition("/")[2].partition("~")
+        try:
+            window = Window.parse(name)
+        except ValueError:  # a folder that somebody else has put there
+            return None
+        run = replace(self.run, variant=variant)
+        key = object_key(self.job, window, run)
+        if has_table(self.job, run):
+            key = f"{key}/data/{window}"
+            there = any(self.store.list(key))
+        else:
+            there = self.store.size(key) is not None and not self.named(key, folder)
+        return self.store.url(key) if there and read_manifest(self.store, folder) is None else None
 
     def hand_over(self, left: Left, to: Object) -> None:
         """Have older windows that shared an object of an earlier key name the one that took its place."""

@@ -6,7 +6,7 @@ again from them or, where they are gone, from itself. Killed anywhere, the next 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,10 +21,10 @@ from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub,
 from etl_callables.formats import UNREADABLE, read_file
 from etl_callables.loading import counts_of, load
 from etl_callables.manifest import (
-    Left,
     Manifest,
     is_there,
     manifest_key,
+    may_be_there,
     read_manifest,
     write_manifest,
 )
@@ -36,6 +36,7 @@ from etl_callables.rewriting import as_rows_say, rewrite
 from etl_callables.run import REJECTED, STATE, Run
 from etl_callables.sources import source_for
 from etl_callables.store import Missing, Store
+from etl_callables.tidying import rejected_manifest
 from etl_callables.transformation import Staged, read_staged, transform
 from schemas.job import Job
 from schemas.window import Window
@@ -43,6 +44,8 @@ from schemas.window import Window
 _DEPTH: Final = 3
 """Names in the path of a window's folder: `_trawl`, the job, the window."""
 
+
+_UNNAMED: Final = "an object is there without a manifest, as of a run that was killed"
 
 Maker = tuple[Job, Window, Run]
 """What writes an object."""
@@ -148,9 +151,10 @@ class Erasure:
         if published is not None and not self._can_be_made_again(folder, published):
             _, seen = self._seen(published, self._recognition(folder, forgotten))
             count, untold = max(count, sum(seen.hits)), seen.why
-        if not count and manifest is not None:
-            lefts = (self._posts_left(folder, manifest, left, forgotten) for left in manifest.left)
-            count = max(lefts, default=0)
+        if not count and not untold:
+            count = max(self._posts_aside(folder, manifest, forgotten), default=0)
+        if manifest is None and not self._pages(folder) and claims.unnamed(folder):
+            untold = _UNNAMED
         return count, untold
 
     def _in_pages(self, folder: str, forgotten: Forgotten) -> set[tuple[str, str]]:
@@ -162,15 +166,25 @@ class Erasure:
             found |= {item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item)}
         return found
 
-    def _posts_left(self, folder: str, manifest: Manifest, left: Left, forgotten: Forgotten) -> int:
-        """The same of an object of an earlier key; what does not tell, or cannot be read, counts as one."""
+    def _posts_aside(self, folder: str, manifest: Manifest | None, forgotten: Forgotten) -> Iterator[int]:
+        """The same of each object that is to go whole, of an earlier key or rejected.
+
+        What does not tell, or cannot be read, has one.
+        """
+        if manifest is not None:
+            for left in manifest.left:
+                if may_be_there(self.store, left.object):
+                    then = msgspec.structs.replace(manifest, object=left.object, privacy=left.privacy)
+                    yield self._posts_or_one(folder, then, forgotten)
+        if any(self.store.list(f"{folder}/{REJECTED}")):
+            refused = rejected_manifest(self.store, folder)
+            yield 1 if refused is None else self._posts_or_one(folder, refused, forgotten)
+
+    def _posts_or_one(self, folder: str, manifest: Manifest, forgotten: Forgotten) -> int:
         try:
-            if not is_there(self.store, left.object):
-                return 0
-        except Stop:
+            _, seen = self._seen(manifest, self._recognition(folder, forgotten))
+        except Stop:  # it is not to be read from here, as where its key is no more the job's
             return 1
-        then = msgspec.structs.replace(manifest, object=left.object, privacy=left.privacy)
-        _, seen = self._seen(then, self._recognition(folder, forgotten))
         return max(sum(seen.hits), bool(seen.untold))
 
     def _rid(self, folder: str, forgotten: Forgotten, claims: Claims) -> str:
@@ -182,6 +196,8 @@ class Erasure:
         if manifest is None:
             if whole:
                 self._tell_again(folder, claims)
+            if url := claims.unnamed(folder):
+                problem = f"{url} may have their posts still: {_UNNAMED}: run that window again, or delete it"
         elif whole and self._can_be_made_again(folder, manifest):
             self._make_again(folder, manifest, claims.maker(manifest))
         else:

@@ -20,7 +20,7 @@ from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Subject, Unparted, noted, recall, scrub, write
 from etl_callables.http import one_line
-from etl_callables.manifest import Manifest, Measured, read_manifest
+from etl_callables.manifest import Manifest, Measured, read_manifest, write_manifest
 from etl_callables.post import Post
 from etl_callables.reader import read_posts
 from etl_callables.restoration import restore
@@ -526,6 +526,60 @@ def test_staged_and_rejected_posts_go_too(tmp_path: Path) -> None:
     left = everything(tmp_path)
     assert "Lovelace" not in left
     assert "one of bob" in left  # in raw pages, from which all can be made again
+
+
+@pytest.mark.parametrize("published", [True, False])
+@pytest.mark.parametrize("said", [True, False])
+def test_rejected_posts_go_too_where_no_raw_page_tells_of_them(
+    tmp_path: Path, *, published: bool, said: bool
+) -> None:
+    """Of a run long ago; without a manifest nobody knows whose posts they are."""
+    ours = job(tmp_path, quality=Quality(min_posts=5))
+    if published:
+        written(replace(ours, quality=None), posts=POSTS[1::2])
+    with pytest.raises(Stop):
+        written(ours, at(1))
+    assert erasing(ours, Subject("author", "nobody")).traces() == []
+    rejected = next(tmp_path.rglob("rejected"))
+    for page in tmp_path.rglob("*.zst"):
+        page.unlink()
+    if not said:
+        (rejected / "manifest.json").unlink()
+    assert [trace.posts for trace in erasing(ours).traces()] == [2 if said else 1]
+    assert forget(ours) == []
+    assert not list(rejected.glob("*.csv"))
+    assert "Lovelace" not in everything(tmp_path)
+
+
+@pytest.mark.parametrize("pages", [True, False])
+def test_what_a_killed_run_published_without_a_manifest_is_named(tmp_path: Path, *, pages: bool) -> None:
+    ours = job(tmp_path)
+    url = written(ours).object.url
+    folder = prefix(ours, WINDOW, a_run())
+    (tmp_path / folder / "manifest.json").unlink()
+    assert not pages or erasing(ours, Subject("author", "nobody")).traces() == []
+    for page in () if pages else tmp_path.rglob("*.zst"):
+        page.unlink()
+    why = "an object is there without a manifest, as of a run that was killed"
+    assert erasing(ours).traces() == [Trace(folder, 2 if pages else 0, untold="" if pages else why)]
+    assert forget(ours) == [f"{url} may have their posts still: {why}: run that window again, or delete it"]
+    (tmp_path / ours.key.replace("{date}", "2021-07-05")).unlink()
+    assert forget(ours) == []
+    assert "of ada" not in everything(tmp_path)
+
+
+def test_what_expired_and_is_still_there_is_rid_of_somebody(tmp_path: Path) -> None:
+    """As where whoever deletes what is too old was killed after its manifest said so."""
+    ours = job(tmp_path, keep_raw=False, keep=timedelta(days=1))
+    manifest = written(ours)
+    said = msgspec.structs.replace(manifest, expired=NEXT_DAY)
+    write_manifest(open_store(ours, a_run()), prefix(ours, WINDOW, a_run()), said)
+    assert forget(ours) == []
+    assert texts(ours) == ["one of bob", "two of bob"]
+    store, later = open_store(ours, a_run()), NEXT_DAY + timedelta(days=1)
+    expire(store, due(store, ours, later), later)
+    assert not (tmp_path / manifest.object.key).exists()
+    assert erasing(ours).traces() == []
 
 
 @pytest.mark.parametrize("changes", range(12))
