@@ -316,8 +316,12 @@ class Erasure:
         if table is not None and columns is not None and (any(seen.hits) or not seen.untold):
             job, window, run = maker
             maker = as_rows_say(job, manifest, columns), window, run
-            staged = rewrite(*maker, manifest, table=table, gone=seen.hits)
-            self._publish(folder, manifest, maker, staged)
+            try:
+                staged = rewrite(*maker, manifest, table=table, gone=seen.hits)
+            except (ValueError, KeyError, pa.ArrowException) as problem:
+                seen = replace(seen, untold=(_damaged(problem),))
+            else:
+                self._publish(folder, manifest, maker, staged)
         if not seen.untold:
             return ""
         told_by = self.store.url(manifest_key(folder))
@@ -342,5 +346,8 @@ class Erasure:
         except Missing:
             return None, Recognised()
         except UNREADABLE as problem:
-            why = f"it is damaged ({' '.join(str(problem).split())})"
-            return None, Recognised(untold=(Untold(why, "put an earlier version of it back"),))
+            return None, Recognised(untold=(_damaged(problem),))
+
+
+def _damaged(problem: Exception) -> Untold:
+    return Untold(f"it is damaged ({' '.join(str(problem).split())})", "put an earlier version of it back")

@@ -23,6 +23,7 @@ from etl_callables.store import open_store
 from etl_callables.table import TIME, pc
 from etl_callables.transformation import Staged, file_format, file_schema
 from schemas.job import Column, Job
+from schemas.key import WINDOW_COLUMN
 from schemas.window import Window
 
 
@@ -41,7 +42,10 @@ def as_rows_say(job: Job, manifest: Manifest, columns: tuple[Column, ...]) -> Jo
 def rewrite(
     job: Job, window: Window, run: Run, manifest: Manifest, *, table: pa.Table, gone: Sequence[bool]
 ) -> dict[str, Any]:
-    """Stage an object's rows without those that are to be gone; what transform returns."""
+    """Stage an object's rows without those that are to be gone; what transform returns.
+
+    ValueError, KeyError and ArrowException where they are not what the columns are to have.
+    """
     store = open_store(job, run)
     schema = file_schema(job, store, run)
     form = file_format(job)  # its key may have another suffix today
@@ -104,10 +108,10 @@ def _fitted(table: pa.Table, schema: pa.Schema, window: Window) -> pa.Table:
         return schema.empty_table()  # JSON lines without a line do not even say which columns they have
     columns = []
     for field in schema:
-        if field.name in table.column_names:
+        if field.name == WINDOW_COLUMN:
+            columns.append(pa.repeat(pa.scalar(window.start, TIME), table.num_rows))
+        else:
             column: Any = table[field.name]
             typed = parsed(column, field.type) if column.type == pa.string() else column
             columns.append(typed.cast(field.type))
-        else:
-            columns.append(pa.repeat(pa.scalar(window.start, TIME), table.num_rows).cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)

@@ -142,8 +142,8 @@ def subjects_from(said: Mapping[str, Iterable[str]], files: Mapping[Kind, Iterab
 
     A file has an id a line, or a JSON object with an `id`, as X answers compliance jobs.
     """
-    found = [Subject("author", name) for name in said["authors"]]
-    found += [Subject("post", name) for name in said["posts"]]
+    found = [Subject("author", name.strip()) for name in said["authors"]]
+    found += [Subject("post", name.strip()) for name in said["posts"]]
     if empty := [one.kind for one in found if not _names(one)]:
         raise click.UsageError(f"--{empty[0]} is empty, and would name nobody: say whom or what to forget")
     for kind, path in ((kind, path) for kind, paths in files.items() for path in paths):
@@ -165,7 +165,7 @@ def subjects_from(said: Mapping[str, Iterable[str]], files: Mapping[Kind, Iterab
 
 def _names(subject: Subject) -> bool:
     """Whether there is anything in a name."""
-    name = subject.value.strip()
+    name = subject.value
     return bool(name.removeprefix("@") if subject.kind == "author" else name)
 
 

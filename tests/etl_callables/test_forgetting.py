@@ -391,6 +391,27 @@ def test_a_damaged_object_is_said_to_be_so(tmp_path: Path, key: str, said: str) 
     assert not (tmp_path / key).exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('"id","Likes"\n"101","few"\n"102","many"\n', "many"),
+        ('"id"\n"101"\n"102"\n', "Likes"),
+        ('"x"\n"101"\n', "id"),
+    ],
+)
+def test_an_object_that_somebody_has_changed_is_not_written_over(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    columns = (Column("id", "id"), Column("likes", "Likes"))
+    ours = job(tmp_path, key="a.csv", keep_raw=False, columns=columns)
+    written(ours)
+    (tmp_path / "a.csv").write_text(content)
+    (problem,) = forget(ours, Subject("post", "101"))
+    assert "it is damaged (" in problem
+    assert said in problem
+    assert (tmp_path / "a.csv").read_text() == content
+
+
 def test_an_object_without_posts_has_nobody(tmp_path: Path) -> None:
     """JSON lines without a line say nothing of their columns."""
     ours = replace(only(tmp_path, "author"), key="a.jsonl", format="jsonl")

@@ -52,6 +52,12 @@ def test_somebody_is_taken_out_of_every_job(project: Path) -> None:
     assert ids(project, "one") == ids(project, "two") == ["102", "104"]
 
 
+def test_white_space_around_a_name_is_none_of_it(project: Path) -> None:
+    """As where it was copied from somewhere."""
+    assert run("--author", " ada_l\n", "--post", "\t102 ", "--yes").exit_code == 0
+    assert ids(project, "one") == ids(project, "two") == ["104"]
+
+
 def test_of_a_job_alone(project: Path) -> None:
     assert run("--post", "101", "two", "--yes").exit_code == 0
     assert (ids(project, "one"), ids(project, "two")) == (["101", "102", "103", "104"], ["102", "103", "104"])
