@@ -17,7 +17,7 @@ import pyarrow as pa
 from etl_callables import raw
 from etl_callables.claims import Claims, claims_of
 from etl_callables.errors import Stop
-from etl_callables.forgetting import Forgotten, Subject, Unparted, noted, scrub, write
+from etl_callables.forgetting import Forgotten, Subject, Unparted, found_in, noted, scrub, write
 from etl_callables.formats import UNREADABLE, read_file
 from etl_callables.loading import counts_of, load
 from etl_callables.manifest import (
@@ -28,7 +28,6 @@ from etl_callables.manifest import (
     read_manifest,
     write_manifest,
 )
-from etl_callables.post import Post
 from etl_callables.publishing import forget_history, withdraw
 from etl_callables.quality import Found, assess_again
 from etl_callables.recognition import Recognised, Recognition, Untold, written_columns
@@ -159,11 +158,10 @@ class Erasure:
 
     def _in_pages(self, folder: str, forgotten: Forgotten) -> set[tuple[str, str]]:
         """The posts of the subjects in the raw pages of a window, each by its platform and id."""
-        found = set()
+        found: set[tuple[str, str]] = set()
         for page in raw.read_pages(self.store, self._pages(folder)):
             source = source_for(page.envelope.source, page.envelope.via)
-            items = (item for body in page.bodies for item in source.posts(body, self.run.now()))
-            found |= {item[:2] for item in items if isinstance(item, Post) and forgotten.knows(item)}
+            found |= found_in(source, page.bodies, forgotten.knows, self.run.now())
         return found
 
     def _posts_aside(self, folder: str, manifest: Manifest | None, forgotten: Forgotten) -> Iterator[int]:

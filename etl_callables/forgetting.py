@@ -186,7 +186,10 @@ class Unparted(Exception):  # noqa: N818  says what is so; callers then do witho
 def scrub(
     source: Source, bodies: Sequence[bytes], forget: Callable[[Post], bool], now: datetime
 ) -> tuple[list[bytes], int]:
-    """Bodies without the posts to be forgotten, and how many those were. Unparted where that cannot be."""
+    """Bodies without the posts to be forgotten, and how many those were. Unparted where that cannot be.
+
+    Copies of them in the posts of others, which quote them, go where these do not need them.
+    """
     left: list[bytes] = []
     count = 0
     for body in bodies:
@@ -201,21 +204,40 @@ def _scrubbed(
 ) -> tuple[bytes | None, int]:
     posts = _posts(source, body, now)
     gone = [post for post in posts if forget(post)]
-    if not gone:
-        return body, 0
-    if len(gone) == len(posts):
+    if posts and len(gone) == len(posts):
         return None, len(gone)
     try:
         value = decode(body)
     except ValueError as problem:
+        if not gone:
+            return body, 0
         raise Unparted(str(problem)) from problem
     left = [post for post in posts if post not in gone]
     parts = _Parts(source, now)
     for post in gone:
         value = parts.without(value, post)
-    for name in {post.author_id for post in gone} - {post.author_id for post in left}:
+    value, copies = parts.without_copies(value, left, forget)
+    if not gone and not copies:
+        return body, 0
+    for name in {post.author_id for post in (*gone, *copies)} - {post.author_id for post in left}:
         value = value if name is None else parts.without_name(value, name)
-    return _encoded(value), len(gone)
+    return _encoded(value), len(gone) + len(copies)
+
+
+def found_in(
+    source: Source, bodies: Sequence[bytes], forget: Callable[[Post], bool], now: datetime
+) -> set[tuple[str, str]]:
+    """The posts to be forgotten in bodies, and copies of them that can go, each by its platform and id."""
+    found: list[Post] = []
+    for body in bodies:
+        posts = _posts(source, body, now)
+        gone = [post for post in posts if forget(post)]
+        found += gone
+        if len(gone) < len(posts):
+            with suppress(ValueError):
+                left = [post for post in posts if post not in gone]
+                found += _Parts(source, now).without_copies(decode(body), left, forget)[1]
+    return {post[:2] for post in found}
 
 
 def _posts(source: Source, body: bytes, now: datetime) -> list[Post]:
@@ -244,6 +266,40 @@ class _Parts:
                 return smaller
         raise Unparted(f"the post {post.id} is no part of its own")
 
+    def without_copies(
+        self, value: Any, left: Sequence[Post], forget: Callable[[Post], bool]
+    ) -> tuple[Any, list[Post]]:
+        """The value without parts that are posts to be forgotten in or beside those that are left, and which.
+
+        What is left may need such a part's id, or all of it, as where it says again what it reposts.
+        """
+        copies: list[Post] = []
+        home = _home(value, left[0].id) if left else None
+        while home is not None:
+            for path, part in _dicts(value):
+                post = self._copy(value, home, path)
+                if post is None or not forget(post):
+                    continue
+                ids = {key: one for key, one in part.items() if _is_name(one, post.id)}
+                tries = (_cut(value, path), _put(value, path, ids))
+                smaller = next((one for one in tries if self.posts(one) == self.posts(value)), None)
+                if smaller is not None:
+                    value = smaller
+                    copies.append(post)
+                    break
+            else:
+                break
+        return value, copies
+
+    def _copy(self, value: Any, home: Path, path: Path) -> Post | None:
+        """The post that a part is which is made like the one at `home`, read in that one's place."""
+        own, part, among = _at(value, home), _at(value, path), home[:-1]
+        beside = bool(home) and isinstance(_at(value, among), list)
+        if path == home or (beside and path[:-1] == among) or 2 * len(part.keys() & own.keys()) < len(own):
+            return None
+        posts = self.posts(_put(value, among, [part]) if beside else _put(value, home, part))
+        return posts[0] if posts else None
+
     def without_name(self, value: Any, name: str) -> Any:
         """The value without what else is said of somebody whose posts are gone, where no post needs it."""
         wanted = self.posts(value)
@@ -255,6 +311,49 @@ class _Parts:
                     break
             else:
                 return value
+
+
+Path = tuple[Any, ...]
+"""Steps to a part of a value: keys of objects and places in lists."""
+
+
+def _dicts(value: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """All objects in a value, outer ones first, and where they are."""
+    if len(path) > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        yield path, value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, part in pairs:
+        if isinstance(part, list | dict):
+            yield from _dicts(part, (*path, step))
+
+
+def _home(value: Any, name: str) -> Path | None:
+    """Where the object of a post is, by its id; None where it is nowhere as it is."""
+    if not isinstance(value, list | dict):
+        return None
+    wanted = (path for path, part in _dicts(value) if any(_is_name(one, name) for one in part.values()))
+    return next(wanted, None)
+
+
+def _is_name(value: Any, name: str) -> bool:
+    return isinstance(value, str | int) and str(value) == name
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _put(value: Any, path: Path, part: Any) -> Any:
+    """The same value with another part at a path; what is not on the way is shared."""
+    if not path:
+        return part
+    changed = value.copy()
+    changed[path[0]] = _put(value[path[0]], path[1:], part)
+    return changed
 
 
 def _encoded(value: Any) -> bytes:

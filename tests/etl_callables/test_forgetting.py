@@ -18,7 +18,7 @@ import pytest
 from etl_callables import extract, load, raw, transform
 from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import Stop
-from etl_callables.forgetting import Subject, Unparted, noted, recall, scrub, write
+from etl_callables.forgetting import Subject, Unparted, found_in, noted, recall, scrub, write
 from etl_callables.http import one_line
 from etl_callables.manifest import Manifest, Measured, read_manifest, write_manifest
 from etl_callables.post import Post
@@ -1033,6 +1033,57 @@ def test_what_a_page_says_of_somebody_beside_the_posts_goes_with_the_last_of_the
     (both,), gone = scrub(source, [body], lambda post: post.author_id == "71", when)
     assert gone == 2
     assert json.loads(both) == {"data": [shown[1]], "includes": {"users": [users[1]]}, "meta": {}}
+
+
+def quoting(name: str, field: str, quoted: dict[str, Any]) -> bytes:
+    return tweet(int(name), NOON, user=BOB, rawContent="bob says", **{field: quoted})
+
+
+@pytest.mark.parametrize("subject", [OF_ADA, Subject("post", "101")], ids=lambda one: one.kind)
+@pytest.mark.parametrize("field", ["quotedTweet", "retweetedTweet"])
+def test_a_copy_of_a_post_in_that_of_another_goes_and_that_one_stays(
+    tmp_path: Path, field: str, subject: Subject
+) -> None:
+    """The other needs no more of it than its id."""
+    ours = job(tmp_path)
+    ada = json.loads(POSTS[0])
+    inner = json.loads(quoting("105", field, ada))
+    written(ours, posts=[quoting("102", field, ada), quoting("106", field, inner)])
+    before = read_posts(manifest_of(ours).object.url).to_pylist()
+    assert [trace.posts for trace in erasing(ours, subject).traces()] == [1]
+    assert forget(ours, subject) == []
+    left = everything(tmp_path)
+    for word in ("one of ada", "Ada_L", "Lovelace", "47110008154711"):
+        assert word not in left, word
+    assert left.count("bob says") == 3 + 2  # of the one in the other too; and in the object
+    assert read_posts(manifest_of(ours).object.url).to_pylist() == before
+    assert erasing(ours, subject).traces() == []
+    assert verify(open_store(ours, a_run()), NEXT_DAY, with_raw=True).findings == ()
+
+
+def test_a_copy_beside_the_posts_of_others_goes_unless_it_is_what_they_say_again() -> None:
+    """X gives what posts refer to apart."""
+    source, when = source_for("twitter", "x-api"), datetime(2026, 7, 1, tzinfo=UTC)
+    users = [{"id": name, "username": f"user_{name}", "name": f"Name {name}"} for name in ("71", "72")]
+
+    def shown(number: str, user: str, text: str, kind: str = "") -> dict[str, Any]:
+        post = {"id": number, "author_id": user, "text": text, "created_at": "2026-06-30T12:00:00.000Z"}
+        return post | ({"referenced_tweets": [{"type": kind, "id": "1"}]} if kind else {})
+
+    for kind, gone in (("quoted", 1), ("retweeted", 0)):
+        page = {
+            "data": [shown("2", "72", "RT @user_71: her wo…", kind), shown("3", "72", "x")],
+            "includes": {"users": users, "tweets": [shown("1", "71", "her words")]},
+        }
+        body = json.dumps(page).encode()
+        before = list(source.posts(body, when))
+        (left,), count = scrub(source, [body], lambda post: post.author_id == "71", when)
+        assert count == gone
+        assert (b"her words" in left, b"Name 71" in left) == (not gone, not gone)
+        assert list(source.posts(left, when)) == before
+        assert found_in(source, [body], lambda post: post.author_id == "71", when) == (
+            {("twitter", "1")} if gone else set()
+        )
 
 
 def test_a_body_that_cannot_be_parted_is_said_to_be_so() -> None:
