@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from etl_callables import raw
+from etl_callables import memory, raw
 from etl_callables.claims import Claims, claims_of
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Forgotten, Subject, Unparted, found_in, noted, scrub, write
@@ -106,6 +106,7 @@ class Erasure:
         posts = {trace.folder: trace.posts for trace in found}
         forgotten = self._noted().begun(self.subjects, posts)
         write(self.store, self.job, forgotten)  # first, so that no run brings it back meanwhile
+        self._drop_from_memory((), forgotten)
         done = []
         claims = claims_of(self.job, self.store, self.run)
         # Older ones first: an object that several shared goes on as the newest one's, the others' then too.
@@ -188,6 +189,7 @@ class Erasure:
     def _rid(self, folder: str, forgotten: Forgotten, claims: Claims) -> str:
         """Take the subjects out of a window; what a person has to do about it, if anything."""
         told = self._told_by_pages(folder, forgotten)
+        self._drop_from_memory({post.value for post in told}, forgotten)
         whole = self._scrub_pages(folder, forgotten)
         manifest = claims.published(folder)
         problem = ""
@@ -234,6 +236,26 @@ class Erasure:
                 problems.append(f"{self.store.url(key)} {said}: {problem}")
         write_manifest(self.store, folder, msgspec.structs.replace(manifest, left=tuple(stay)))
         return problems
+
+    def _drop_from_memory(self, names: Collection[str], forgotten: Forgotten) -> None:
+        """Have a job of a source without a past remember no post of the subjects, nor that runs met it."""
+        known = memory.recall(self.store, self.job)
+        digests = {entry.digest for entry in forgotten.entries}
+
+        def stays(name: str) -> bool:
+            return name not in names and forgotten.digest(Subject("post", name)) not in digests
+
+        claimed = {name: window for name, window in known.claimed.items() if stays(name)}
+        if len(claimed) == len(known.claimed):
+            return
+        for entry in self.store.list(f"{STATE}/{self.job.id}"):
+            if entry.key.endswith("/done.json"):
+                done = raw.read_done(self.store, entry.key)
+                left = tuple(filter(stays, done.taken))
+                if left != done.taken:
+                    folder, attempt = entry.key.partition("/raw/")[0], raw.attempt_of(entry.key)
+                    raw.write_done(self.store, folder, attempt, msgspec.structs.replace(done, taken=left))
+        memory.remember(self.store, self.job, msgspec.structs.replace(known, claimed=claimed))
 
     def _scrub_pages(self, folder: str, forgotten: Forgotten) -> bool:
         """Write pages anew without what is to be forgotten; False where one would lose other posts by it."""

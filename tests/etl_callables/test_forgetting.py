@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl_callables import extract, load, raw, transform
+from etl_callables import extract, load, memory, raw, transform
 from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import Stop
 from etl_callables.forgetting import Subject, Unparted, found_in, noted, recall, scrub, write
@@ -701,6 +701,21 @@ def test_killed_between_pages_and_object_the_next_time_makes_the_object_again(
     assert forget(ours) == []
     assert "Lovelace" not in everything(tmp_path)
     assert texts(ours) == ["one of bob", "two of bob"]
+
+
+def test_a_job_that_remembers_posts_remembers_none_that_is_forgotten(tmp_path: Path) -> None:
+    """Nor do its runs say that they met one that another has taken."""
+    ours, store = job(tmp_path), open_store(job(tmp_path), a_run())
+    pages = extracted(ours, a_run(), [POSTS], taken=("90", "101", "102"))
+    load(ours, WINDOW, a_run(), transform(ours, WINDOW, a_run(), pages))
+    said = {"101": str(WINDOW), "90": "another", "102": "another", "103": str(WINDOW)}
+    memory.remember(store, ours, memory.Memory(claimed=said, asked="x", note={"a": 1}))
+    assert forget(ours, OF_ADA, Subject("post", "102")) == []
+    assert memory.recall(store, ours) == memory.Memory(claimed={"90": "another"}, asked="x", note={"a": 1})
+    assert raw.read_done(store, manifest_of(ours).raw.done).taken == ("90",)
+    assert forget(ours, Subject("post", "90")) == []  # which no window has any more
+    assert memory.recall(store, ours).claimed == {}
+    assert raw.read_done(store, manifest_of(ours).raw.done).taken == ()
 
 
 def stopped(job: Job) -> None:
