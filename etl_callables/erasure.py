@@ -28,7 +28,7 @@ from etl_callables.manifest import (
     read_manifest,
     write_manifest,
 )
-from etl_callables.publishing import forget_history, withdraw
+from etl_callables.publishing import forget_history, strays, withdraw
 from etl_callables.quality import Found, assess_again
 from etl_callables.recognition import Recognised, Recognition, Untold, written_columns
 from etl_callables.rewriting import as_rows_say, rewrite
@@ -211,7 +211,17 @@ class Erasure:
             self._drop_pages(folder)
         leftovers = [*self.store.list(f"{folder}/staged"), *self.store.list(f"{folder}/{REJECTED}")]
         self.store.delete([entry.key for entry in leftovers])
-        return problem
+        return problem or self._strays(folder, claims)
+
+    def _strays(self, folder: str, claims: Claims) -> str:
+        """What a person has to do about files that no table shows and a run may be about to publish."""
+        manifest = claims.published(folder)
+        if manifest is None:
+            return ""
+        job, _, run = claims.maker(manifest)
+        urls = [self.store.url(key) for key in strays(self.store, job, run, manifest)]
+        why = "a run was killed that wrote this, or goes on: forget again in a day"
+        return f"{', '.join(urls)} may have their posts still: {why}" if urls else ""
 
     def _remove_left(self, folder: str, claims: Claims) -> list[str]:
         """Remove what earlier keys gave, whole; what a person has to do about it, if anything.

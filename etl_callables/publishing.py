@@ -119,6 +119,16 @@ def forget_history(job: Job, store: Store, run: Run) -> None:
         _lake(job, store, run).expire(everything=True)
 
 
+def strays(store: Store, job: Job, run: Run, manifest: Manifest) -> list[str]:
+    """Files of a window that neither manifest nor table names: of a run that was killed, or goes on."""
+    if not has_table(job, run):
+        return []
+    window = Window(manifest.start, manifest.end)
+    listed = [entry.key for entry in store.list(f"{job.key}/data/{window}")]
+    keys = [key for key in listed if key != manifest.object.key]
+    return _lake(job, store, run).unshown(window, keys) if keys else []
+
+
 def withdraw(job: Job, store: Store, run: Run, manifest: Manifest) -> None:
     """Take the rows of a window out of the table that shows them, if one does, for good."""
     if manifest.table is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table
 from pyiceberg.types import LongType
 
-from etl_callables import extract
+from etl_callables import extract, raw
 from etl_callables.erasure import Erasure, Trace
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.forgetting import Subject
@@ -319,6 +320,26 @@ def test_a_table_without_raw_pages_is_rid_of_somebody_with_the_columns_of_then(t
         table = table_of(tmp_path).scan(selected_fields=("who", "tags")).to_arrow()
         assert table.to_pylist() == [{"who": "someone", "tags": ["covid"]}] * rows
         assert wrong(ours) == []
+
+
+def test_a_file_that_no_run_has_published_is_named_until_it_is_a_day_old(tmp_path: Path) -> None:
+    """Its run may go on; once that is over, whoever forgets again is rid of it."""
+    ours = table_job(tmp_path)
+    gone = tweet(1, user={"username": "gone", "id": 7, "displayname": "Gone Away"})
+    pages = extracted(ours, a_run(), [[gone], [tweet(2)]])
+    load(ours, WINDOW, a_run(), transform(ours, WINDOW, a_run(), pages))
+    path = Path(manifest_of(ours).object.url.removeprefix("file://"))
+    stray = path.parents[1] / raw.new_attempt(now()) / path.name
+    stray.parent.mkdir()
+    shutil.copy(path, stray)
+    later = replace(a_run(), now=lambda: now() + timedelta(days=2))
+    for run, problems in ((a_run(), 1), (later, 0)):
+        erasure = Erasure(open_store(ours, run), ours, [Subject("author", "gone")], run)
+        said = [one.problem for one in erasure.erase(erasure.traces()) if one.problem]
+        assert len(said) == problems
+        assert all(one.startswith(f"{stray.as_uri()} may have their posts still: ") for one in said)
+    assert not stray.exists()
+    assert ids(table_of(tmp_path)) == ["2"]
 
 
 @pytest.mark.parametrize("key", ["social/others", "social/{date}.csv"])
