@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from schemas.bucket import bucket_fault
 from schemas.cron import NeverFires
@@ -94,10 +94,34 @@ def _timezone(draft: Draft) -> str:
     return name
 
 
+_ABBREVIATED: Final = {
+    "BST": "Europe/London",
+    "MSK": "Europe/Moscow",
+    "EEST": "Europe/Athens",
+    "EDT": "America/New_York",
+    "CST": "America/Chicago",
+    "CDT": "America/Chicago",
+    "MDT": "America/Denver",
+    "PST": "America/Los_Angeles",
+    "PDT": "America/Los_Angeles",
+    "IST": "Asia/Kolkata",
+    "SGT": "Asia/Singapore",
+    "HKT": "Asia/Hong_Kong",
+    "KST": "Asia/Seoul",
+    "JST": "Asia/Tokyo",
+    "AEST": "Australia/Sydney",
+    "AEDT": "Australia/Sydney",
+}
+"""A place for what people call its time, which stands for half of the year only."""
+
+
 @lru_cache(maxsize=256)
 def _zone_hint(name: str) -> str:
     if _OFFSET.search(name):
         return "write the name of a place, such as Europe/Berlin, whose clocks it follows"
+    if name.isalpha() and name.isupper():
+        place = _ABBREVIATED.get(name, "Europe/Berlin")
+        return f"write the name of a place, such as {place}, whose clocks it follows"
     names = zone_names()
     # "berlin" alone is what people write most.
     cities = {full.rpartition("/")[2]: full for full in sorted(names, reverse=True) if "/" in full}

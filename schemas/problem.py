@@ -21,6 +21,10 @@ class Problem:
     kind: str
     hint: str = ""
 
+    @property
+    def said(self) -> str:
+        """What is wrong and what to write instead."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
     def __str__(self) -> str:
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.path}:{self.line}:{self.column}: {self.message}{hint} [{self.kind}]"
+        return f"{self.path}:{self.line}:{self.column}: {self.said} [{self.kind}]"

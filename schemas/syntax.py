@@ -93,6 +93,12 @@ def _before_it(problem: str, lines: list[str], at: Place, start: Place) -> Fault
     return None
 
 
+def without_space(text: str, at: Place) -> Fault | None:
+    """The fault of a line that should be a key and its value and is one word, as `query:covid`."""
+    found = _NEARLY_A_COLON.match(lines_of(text)[at.line - 1], at.column - 1)
+    return _nearly_a_colon(found, at.line) if found and found["colon"] else None
+
+
 def _last_opening(lines: list[str], at: Place) -> Place | None:
     """The bracket that a file ends after, if nothing else follows it."""
     number = next((number for number in range(len(lines), 0, -1) if lines[number - 1].strip()), 1)

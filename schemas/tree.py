@@ -14,7 +14,7 @@ import yaml
 
 from schemas.fault import Fault, Path, Place
 from schemas.inside import lines_of, place_inside
-from schemas.syntax import explain
+from schemas.syntax import explain, without_space
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 20
@@ -147,6 +147,9 @@ class _Reader:
             at = self._places[()]
             if value is None:
                 self._stop(at, "the file is empty", EMPTY, "a job needs at least source, bucket and key")
+            if isinstance(value, str) and (fault := without_space(self._text, at)):
+                self._faults.append(fault)
+                raise _Enough
             self._stop(at, "a job is a mapping of names to values", "not-a-mapping", "write key: value lines")
         next_event()  # the end of the document
         event = next_event()

@@ -67,7 +67,7 @@ def _type(misfit: Misfit, path: Path) -> Fault:
     age = path in _AGES
     kinds = dict.fromkeys("an age" if age and kind == "string" else _TYPES[kind] for kind in misfit.extra)
     message = f'"{dotted(path)}" must be {either(kinds)}, not {shown(misfit.value)}'
-    hint = _age_hint(misfit.value) if age else _type_hint(misfit.extra, misfit.value)
+    hint = _age_hint(misfit.value) if age else _type_hint(misfit)
     return Fault(message, "wrong-type", hint, path)
 
 
@@ -87,7 +87,10 @@ def _age_hint(value: Any) -> str:
     return 'write an age, such as "30 days"'
 
 
-def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
+def _type_hint(misfit: Misfit) -> str:
+    kinds, value = misfit.extra, misfit.value
+    if isinstance(value, list | dict) or kinds == ("object",):
+        return _structure_hint(misfit)
     if kinds == ("string",) and isinstance(value, bool | int | float):
         return "put it in quotes"
     if "boolean" in kinds and isinstance(value, str) and value.lower() in _YES_AND_NO:
@@ -106,6 +109,30 @@ def _type_hint(kinds: tuple[str, ...], value: Any) -> str:
     if kinds == ("array",) and isinstance(value, str):
         return f"write [{short(value)}]"
     return ""
+
+
+def _structure_hint(misfit: Misfit) -> str:
+    """What to write where a list or a mapping stands for something else, or something else for a mapping."""
+    kinds, value = misfit.extra, misfit.value
+    if kinds == ("object",):
+        example = next((one for one in misfit.schema.get("examples", ()) if isinstance(one, dict)), None)
+        if example is None or misfit.path == ("options",):  # each source has others
+            return "write its names and values in lines below it, indented"
+        return f'write "{misfit.path[-1]}: {_flow(example)}"'
+    if "array" in kinds:
+        return "begin each of its lines with -"
+    if isinstance(value, list):
+        return 'write one value, without [ ] and "-"'
+    return "put it in quotes" if isinstance(misfit.path[-1], str) else ""
+
+
+def _flow(value: Any) -> str:
+    """A small value as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_flow(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return str(value)
 
 
 _NO_SOURCES: Final = {

@@ -30,7 +30,7 @@ class GivenUp(Exception):  # noqa: N818  says what is so; the person sees its te
     """What was said is no job; `problems` are what is wrong with it."""
 
     def __init__(self, found: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, found)))
+        super().__init__("\n".join(f"{problem.said} [{problem.kind}]" for problem in found))  # of no file
         self.problems = found
 
 
@@ -117,7 +117,7 @@ def _mended(said: dict[str, Any], problem: Problem, text: str, pipelines: Path) 
 
 
 def _explain(problem: Problem) -> None:
-    click.echo(f"{problem.message}{'; ' if problem.hint else ''}{problem.hint}", err=True)
+    click.echo(problem.said, err=True)
 
 
 def _chosen(problem: Problem, source: str) -> str | None:

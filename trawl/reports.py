@@ -47,11 +47,7 @@ def _command(problem: Problem, length: int) -> str:
         "title": f"trawl: {problem.kind}",
     }
     said = ",".join(f"{name}={_property(value)}" for name, value in place.items())
-    return f"::error {said}::{_data(_sentence(problem))}"
-
-
-def _sentence(problem: Problem) -> str:
-    return f"{problem.message}; {problem.hint}" if problem.hint else problem.message
+    return f"::error {said}::{_data(problem.said)}"
 
 
 def _from_workspace(path: str) -> str:
@@ -91,7 +87,7 @@ def _result(problem: Problem, length: int, places: dict[str, int]) -> dict[str, 
         "ruleId": problem.kind,
         "ruleIndex": places[problem.kind],
         "level": "error",
-        "message": {"text": _sentence(problem)},
+        "message": {"text": problem.said},
         "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
     }
 

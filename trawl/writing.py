@@ -19,7 +19,7 @@ from schemas.reading import read_some
 from schemas.schedule import describe, parse_schedule
 from schemas.shape import schema
 from schemas.tree import plain
-from schemas.words import short
+from schemas.words import did_you_mean, short
 from trawl.secrets import credentials, secrets_in
 
 Said = Mapping[str, Any]
@@ -59,11 +59,16 @@ class CannotWrite(Exception):  # noqa: N818  says what is so; the person sees it
 def place_of_job(name: str, pipelines: Path) -> Path:
     """The file of a new job by its name (`team.covid`) or path; CannotWrite where it is there or none."""
     *folders, last = name.split(".")
-    path = Path(name) if name.endswith(SUFFIXES) else pipelines.joinpath(*folders, f"{last}.yaml")
+    is_path = name.endswith(SUFFIXES)
+    if not is_path and not all((*folders, last)):
+        raise CannotWrite(f"{short(name)} is no name of a job: write words with dots between, as team.covid")
+    path = Path(name) if is_path else pipelines.joinpath(*folders, f"{last}.yaml")
     root = pipelines.absolute().parent
     file = os.path.relpath(path.absolute(), root)
-    if not last or (not all(folders) and path != Path(name)) or not file.startswith(f"{pipelines.name}/"):
-        raise CannotWrite(f"{path} is not in {pipelines}, where jobs are")
+    if not file.startswith(f"{pipelines.name}/"):
+        raise CannotWrite(
+            f"{short(name)} is not in {pipelines}, where jobs are: write a name, as team.covid, or a path"
+        )
     if os.path.lexists(path):
         raise CannotWrite(f"{path} is there already; choose another name, or edit it")
     _, faults = job_id_of(file, str(root))
@@ -171,13 +176,15 @@ def values_of(fields: Mapping[str, str], more: Iterable[str]) -> dict[str, Any]:
     for pair in more:
         name, equals, text = pair.partition("=")
         head, _, tail = name.strip().partition(".")
-        if not equals or head not in schema()["properties"]:
-            raise ValueError(f"--set {short(pair)}: write FIELD=VALUE, with a field of a job")
+        if not equals:
+            raise ValueError(f"--set {short(pair)}: write FIELD=VALUE")
+        if head not in schema()["properties"]:
+            hint = did_you_mean(head, schema()["properties"]) or "`trawl docs` has all there are"
+            raise ValueError(f'--set {short(pair)}: a job has no field "{short(head)}"; {hint}')
         part = said.setdefault(head, {}) if tail else said
-        if not isinstance(part, dict):
-            raise ValueError(  # noqa: TRY004  a person's word, not a type of ours
-                f"--set {short(pair)}: {head} has a value already"
-            )
+        if not isinstance(part, dict) or (tail or head) in part:
+            taken = name.strip() if isinstance(part, dict) else head
+            raise ValueError(f"--set {short(pair)}: {short(taken)} has a value already")
         part[tail or head] = value_of(text.strip())
     return said
 

@@ -117,6 +117,7 @@ def test_a_link_is_not_written_through(project: Path) -> None:
 def test_a_name_that_is_none_is_refused(project: Path, name: str) -> None:
     result = new(name, "--source", "twitter", "--query", "a", "--bucket", "s3://my-bucket")
     assert result.exit_code == 1
+    assert name in result.stderr
     assert list(project.rglob("*.yaml")) == []
 
 
@@ -134,13 +135,28 @@ def test_a_field_that_is_none_is_a_wrong_command_line(project: Path, pair: str) 
     assert (result.exit_code, "--set" in result.stderr) == (2, True), project
 
 
+def test_a_field_that_is_none_may_be_another(project: Path) -> None:
+    said = new("mine", "--source", "hackernews", "--set", "limt=3").stderr
+    assert 'a job has no field "limt"; did you mean "limit"?' in said, project
+
+
+@pytest.mark.parametrize(
+    "pairs", [["query=b"], ["limit=1", "limit=2"], ["options.items=a", "options.items=b"], ["query.x=1"]]
+)
+def test_a_field_is_said_once(project: Path, pairs: list[str]) -> None:
+    said = [part for pair in pairs for part in ("--set", pair)]
+    result = new("mine", "--source", "hackernews", "--query", "a", "--bucket", "s3://my-bucket", *said)
+    assert (result.exit_code, "has a value already" in result.stderr) == (2, True)
+    assert list(project.rglob("*.yaml")) == []
+
+
 def test_a_job_that_would_write_the_object_of_another_is_not_written(project: Path) -> None:
     new("one", "--source", "twitter", "--query", "a", "--bucket", "s3://my-bucket", "--key", "a/{date}.csv")
     result = new(
         "aaa", "--source", "twitter", "--query", "b", "--bucket", "s3://my-bucket", "--key", "a/{date}.csv"
     )
     assert result.exit_code == 1
-    assert "pipelines/aaa.yaml:1:1: this job writes the same object as pipelines/one.yaml" in result.stderr
+    assert "this job writes the same object as pipelines/one.yaml" in result.stderr
     assert [job.id for job in read_jobs(project / "pipelines").jobs] == ["one"]
 
 
