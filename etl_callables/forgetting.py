@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -30,6 +31,10 @@ Kind = Literal["author", "post"]
 VERSION: Final = 1
 _DEEPEST: Final = 12
 """Levels of lists and objects in which a post is looked for."""
+
+
+_WHO: Final = re.compile(r"(?i)(id|acct|handle|name|author|user)$")
+"""How keys end under which items say who wrote them, or which they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,8 @@ def scrub(
 ) -> tuple[list[bytes], int]:
     """Bodies without the posts to be forgotten, and how many those were. Unparted where that cannot be.
 
-    Copies of them in the posts of others, which quote them, go where these do not need them.
+    Copies of them in the posts of others, which quote them, go where these do not need them; so does an item
+    that could not be read, and names them.
     """
     left: list[bytes] = []
     count = 0
@@ -206,6 +212,8 @@ def _scrubbed(
     gone = [post for post in posts if forget(post)]
     if posts and len(gone) == len(posts):
         return None, len(gone)
+    if not posts:
+        return (None, 1) if _unread(source, body, forget, now) else (body, 0)
     try:
         value = decode(body)
     except ValueError as problem:
@@ -227,17 +235,42 @@ def _scrubbed(
 def found_in(
     source: Source, bodies: Sequence[bytes], forget: Callable[[Post], bool], now: datetime
 ) -> set[tuple[str, str]]:
-    """The posts to be forgotten in bodies, and copies of them that can go, each by its platform and id."""
+    """The posts to be forgotten in bodies, each by its platform and id, as far as they can be read.
+
+    Among them are copies of them that can go.
+    """
     found: list[Post] = []
     for body in bodies:
         posts = _posts(source, body, now)
         gone = [post for post in posts if forget(post)]
         found += gone
+        found += [] if posts else _unread(source, body, forget, now)
         if len(gone) < len(posts):
             with suppress(ValueError):
                 left = [post for post in posts if post not in gone]
                 found += _Parts(source, now).without_copies(decode(body), left, forget)[1]
     return {post[:2] for post in found}
+
+
+def _unread(source: Source, body: bytes, forget: Callable[[Post], bool], now: datetime) -> list[Post]:
+    """The one item of a body, which could not be read, if it names somebody or something to be forgotten."""
+    items = list(source.posts(body, now))
+    if len(items) != 1 or isinstance(items[0], Post):
+        return []
+    with suppress(ValueError):
+        value = decode(body)
+        said = {str(one) for _, part in _dicts(value) for key, one in part.items() if _says_who(key, one)}
+        nothing = Post(*[None] * len(Post._fields))  # type: ignore[arg-type]
+        return [
+            nothing._replace(platform="", id="")
+            for name in said
+            if forget(nothing._replace(platform="", id=name, author=name, author_id=name, created_at=now))
+        ][:1]
+    return []
+
+
+def _says_who(key: str, value: Any) -> bool:
+    return isinstance(value, str | int) and _WHO.search(key) is not None
 
 
 def _posts(source: Source, body: bytes, now: datetime) -> list[Post]:
@@ -319,7 +352,7 @@ Path = tuple[Any, ...]
 
 def _dicts(value: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
     """All objects in a value, outer ones first, and where they are."""
-    if len(path) > _DEEPEST:
+    if len(path) > _DEEPEST or not isinstance(value, list | dict):
         return
     if isinstance(value, dict):
         yield path, value
@@ -331,8 +364,6 @@ def _dicts(value: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]
 
 def _home(value: Any, name: str) -> Path | None:
     """Where the object of a post is, by its id; None where it is nowhere as it is."""
-    if not isinstance(value, list | dict):
-        return None
     wanted = (path for path, part in _dicts(value) if any(_is_name(one, name) for one in part.values()))
     return next(wanted, None)
 

@@ -1076,6 +1076,21 @@ def test_a_copy_of_a_post_in_that_of_another_goes_and_that_one_stays(
     assert verify(open_store(ours, a_run()), NEXT_DAY, with_raw=True).findings == ()
 
 
+def test_an_item_that_could_not_be_read_goes_where_it_names_somebody(tmp_path: Path) -> None:
+    """Not where a number in it happens to be somebody's id, nor what is of others."""
+    ours = job(tmp_path)
+    odd = [tweet(number, user=user, date="?", rawContent="odd") for number, user in ((7, ADA), (8, BOB))]
+    odd.append(b"5")
+    written(ours, posts=[*POSTS, *odd])
+    assert manifest_of(ours).counts.skipped == {"unknown-shape": 3}
+    assert forget(ours, OF_ADA, Subject("author", "0")) == []
+    assert manifest_of(ours).counts.skipped == {"unknown-shape": 2}
+    assert "Lovelace" not in everything(tmp_path)
+    assert forget(ours, Subject("post", "8")) == []
+    assert manifest_of(ours).counts.skipped == {"unknown-shape": 1}
+    assert [trace.posts for trace in erasing(ours, Subject("author", "2")).traces()] == [2]
+
+
 def test_a_copy_beside_the_posts_of_others_goes_unless_it_is_what_they_say_again() -> None:
     """X gives what posts refer to apart."""
     source, when = source_for("twitter", "x-api"), datetime(2026, 7, 1, tzinfo=UTC)
