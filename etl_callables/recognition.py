@@ -116,7 +116,8 @@ class Recognition:
         there = {field: _texts(table[headers[field]]) for field in headers if field in _FIELDS}
         hits = [False] * table.num_rows
         untold: list[Untold] = []
-        for kind in _TELLING:
+        wanted = {entry.kind for entry in self.forgotten.entries} | {one.kind for one in self.subjects}
+        for kind in (kind for kind in _TELLING if kind in wanted):
             ways, odd = self._ways(kind, manifest, there)
             found: set[str] = set()
             for field, known in ways.items():

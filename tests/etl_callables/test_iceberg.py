@@ -322,6 +322,19 @@ def test_a_table_without_raw_pages_is_rid_of_somebody_with_the_columns_of_then(t
         assert wrong(ours) == []
 
 
+def test_what_a_job_wrote_before_it_had_a_table_comes_into_that_without_who_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    before = job(tmp_path, keep_raw=False)
+    wrote(before, range(3))
+    today = replace(before, key="social/posts", format="iceberg")
+    erasure = Erasure(open_store(today, a_run()), today, [Subject("post", "1")], a_run())
+    assert [one.problem for one in erasure.erase(erasure.traces())] == [""]
+    assert ids(table_of(tmp_path)) == ["0", "2"]
+    assert not list((tmp_path / "posts").glob("*"))
+    assert wrong(today) == []
+
+
 def test_a_file_that_no_run_has_published_is_named_until_it_is_a_day_old(tmp_path: Path) -> None:
     """Its run may go on; once that is over, whoever forgets again is rid of it."""
     ours = table_job(tmp_path)
