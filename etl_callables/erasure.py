@@ -250,7 +250,7 @@ class Erasure:
     def _drop_from_memory(self, names: Collection[str], forgotten: Forgotten) -> None:
         """Have a job of a source without a past remember no post of the subjects, nor that runs met it."""
         known = memory.recall(self.store, self.job)
-        digests = {entry.digest for entry in forgotten.entries}
+        digests = forgotten.digests
 
         def stays(name: str) -> bool:
             return name not in names and forgotten.digest(Subject("post", name)) not in digests

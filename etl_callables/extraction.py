@@ -126,6 +126,7 @@ def _extract(job: Job, window: Window, run: Run, source: Source, *, anew: bool =
                 progress.cursor = asked.cursor
                 if not progress.take(page.bodies, page.cursor, page.truncated):
                     break
+    _forget_late(log, progress, forgotten, run)
     if known is not None:
         _remember(log, progress, known, window)
     return _finish(log, progress, started, requests, run, since=span.start if known else None)
@@ -160,6 +161,21 @@ def _without(forgotten: forgetting.Forgotten, source: Source, page: Page, run: R
     if gone:
         run.log.info("%s left out, to be forgotten", _posts(gone))
     return replace(page, bodies=tuple(bodies)) if gone else page
+
+
+def _forget_late(log: _Log, progress: _Progress, before: forgetting.Forgotten | None, run: Run) -> None:
+    """Take out of the pages what the job was told to forget while they came."""
+    forgotten = forgetting.recall(log.store, log.job)
+    if forgotten is None or (before is not None and forgotten.digests == before.digests):
+        return
+    for key in log.keys:
+        page = raw.read_page(log.store, key)
+        now = _without(forgotten, progress.source, Page(tuple(page.bodies), None), run)
+        if list(now.bodies) != list(page.bodies):
+            raw.rewrite_page(log.store, key, page.envelope, now.bodies)
+            progress.truncated = progress.truncated or now.truncated
+            # Which of the posts are the first and the last, transform says.
+            progress.selection.tally.oldest = progress.selection.tally.newest = None
 
 
 def _span(job: Job, window: Window, known: memory.Memory | None) -> Window:

@@ -70,6 +70,11 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     pending: tuple[str, ...] = ()
     version: int = VERSION
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """What stands for all that is to be forgotten."""
+        return frozenset(entry.digest for entry in self.entries)
+
     def digest(self, subject: Subject) -> str:
         """What stands for a subject: SHA-256 of the salt, the kind and the value."""
         value = subject.value
@@ -116,7 +121,7 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
 
     def knows(self, post: Post) -> bool:
         """Whether a post is to be forgotten."""
-        digests = {entry.digest for entry in self.entries}
+        digests = self.digests
         return any(self.digest(one) in digests for one in subjects_of(post))
 
 

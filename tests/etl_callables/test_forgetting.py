@@ -25,7 +25,7 @@ from etl_callables.post import Post
 from etl_callables.reader import read_posts
 from etl_callables.restoration import restore
 from etl_callables.retention import due, expire
-from etl_callables.run import Run, prefix
+from etl_callables.run import Kept, Run, prefix
 from etl_callables.sources import source_for
 from etl_callables.store import Store, open_store
 from etl_callables.store_local import LocalStore
@@ -147,6 +147,30 @@ def test_a_later_run_does_not_bring_it_back(tmp_path: Path) -> None:
     whole()
     assert texts(ours) == ["one of bob", "two of bob"]
     assert "Lovelace" not in everything(bucket)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_run_that_goes_on_meanwhile_does_not_bring_it_back(tmp_path: Path, *, known: bool) -> None:
+    """Its first page is there when somebody is forgotten, and its second page comes after."""
+    archive = tmp_path / "posts.jsonl"
+    large = [tweet(number, NOON, user=ADA, rawContent="x" * 600_000) for number in (1, 2)]
+    archive.write_bytes(b"\n".join([*large, *POSTS]))
+    bucket = tmp_path / "bucket"
+    ours = job(bucket, options={"files": str(archive), "layout": "auto"}, folder=str(tmp_path))
+    if known:
+        assert forget(ours, Subject("author", "nobody")) == []
+
+    def watch(kept: Kept) -> None:
+        if kept.pages == 1:
+            assert [trace.posts for trace in erasing(ours).traces()] == [2]
+            assert forget(ours) == []
+
+    found = extract(ours, WINDOW, a_run(watch=watch))
+    done = raw.read_done(open_store(ours, a_run()), found["raw"])
+    assert (len(done.pages), done.first_post, done.last_post) == (2, None, None)
+    assert "Lovelace" not in everything(bucket)
+    load(ours, WINDOW, a_run(), transform(ours, WINDOW, a_run(), found))
+    assert texts(ours) == ["one of bob", "two of bob"]
 
 
 def test_the_audit_says_how_much_and_when_and_not_whose(tmp_path: Path) -> None:
