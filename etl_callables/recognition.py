@@ -21,6 +21,7 @@ from etl_callables.sources import PLATFORMS
 from etl_callables.table import pc
 from schemas.columns import columns_of
 from schemas.job import Column, Job
+from schemas.words import short
 
 _TELLING: Final[dict[Kind, tuple[str, ...]]] = {"post": ("id",), "author": ("author", "author_id")}
 """What tells whose a post is, or which it is."""
@@ -196,8 +197,9 @@ def _reads_as(name: str) -> str:
     return "id" if _ID.fullmatch(name) else "handle"
 
 
-def _named(names: Sequence[str]) -> str:
+def _named(values: Sequence[str]) -> str:
     """The names, the first of them where they are too many for a sentence."""
+    names = [short(value) for value in values]
     if len(names) == 1:
         return names[0]
     shown = names[:-1] if len(names) <= _SHOWN else names[: _SHOWN - 1]

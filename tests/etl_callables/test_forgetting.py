@@ -307,9 +307,9 @@ def test_where_a_source_gives_no_handles_their_column_does_not_tell(tmp_path: Pa
 def test_who_is_found_goes_though_another_cannot_be_told(tmp_path: Path) -> None:
     ours = only(tmp_path, "author", "text")
     written(ours)
-    subjects = (OF_ADA, *(Subject("author", name) for name in "56789"))
+    subjects = (OF_ADA, *(Subject("author", name) for name in ("did:\x1b5", *"6789")))
     (trace,) = erasing(ours, *subjects).traces()
-    why = "its authors are told by their handle alone, and 5, 6, 7 and 2 others read as ids"
+    why = "its authors are told by their handle alone, and did:·5, 6, 7 and 2 others read as ids"
     assert (trace.posts, trace.untold) == (2, why)
     (problem,) = forget(ours, *subjects)
     assert why in problem
