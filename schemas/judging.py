@@ -34,11 +34,15 @@ def judge(
     """What the layers mean, and what is wrong with them beyond the faults known already."""
     quoted = list(quoting_faults(layers.value))
     faults: list[Fault] = list(quoted)
+    in_quotes = {fault.path for fault in quoted}
     blamed = {fault.path for fault in (*known, *quoted) if fault.path}
     explained: dict[Path, Fault] = {}
     for misfit in misfits(layers.value, partial=partial):
-        if any(misfit.path[:length] in blamed for length in range(1, len(misfit.path) + 1)):
-            continue  # one slip, one problem
+        if any(misfit.path[:length] in blamed for length in range(1, len(misfit.path) + 1)) and not (
+            # One slip, one problem; but a name that is none is another slip than the quotes of its value.
+            misfit.keyword == "additionalProperties" and misfit.path in in_quotes
+        ):
+            continue
         fault = _via(misfit, layers.value) or _comment(misfit, layers) or fault_of(misfit)
         if misfit.path in _EXPLAINED and fault.kind == "wrong-form":
             explained[misfit.path] = fault

@@ -6,7 +6,7 @@ Every check looks only at values that are not at fault yet, so that one slip is 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -125,7 +125,10 @@ def _zone_hint(name: str) -> str:
     names = zone_names()
     # "berlin" alone is what people write most.
     cities = {full.rpartition("/")[2]: full for full in sorted(names, reverse=True) if "/" in full}
-    near = nearest(name, names) or cities.get(nearest(name.rpartition("/")[2], cities) or "")
+    city = name.rpartition("/")[2]
+    near = nearest(name, names)
+    if near is None or nearest(city, [near.rpartition("/")[2]]) is None:  # alike in their continent alone
+        near = cities.get(nearest(city, cities) or "")
     return f'did you mean "{near}"?' if near else "write a name such as Europe/Berlin"
 
 
@@ -153,6 +156,9 @@ def _date_range(draft: Draft, timezone: str) -> DateRange:
     return DateRange(since, until, draft.get("date_range", "each_run"))
 
 
+_SHORT_DATE: Final = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
+
+
 def _moment(draft: Draft, name: str, timezone: str) -> datetime | None:
     text = draft.said("date_range", name)
     if text is None:
@@ -161,8 +167,22 @@ def _moment(draft: Draft, name: str, timezone: str) -> datetime | None:
         return parse_moment(text, zone(timezone))
     except ValueError as error:
         hint = "write 2021-07-05, 2021-07-05 06:00 or 2021-07-05T06:00:00Z"
+        if meant := _meant(text):
+            hint = f'did you mean "{meant}"?'
         draft.blame(Fault(str(error), "bad-date", hint, ("date_range", name)))
         return None
+
+
+def _meant(text: str) -> str | None:
+    """The date that was written with other signs, or without its zeros; None where there is none."""
+    found = _SHORT_DATE.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        meant = date(*map(int, found.groups())).isoformat()
+    except ValueError:
+        return None
+    return None if meant == text else meant
 
 
 def _duration(draft: Draft, name: str) -> timedelta | None:

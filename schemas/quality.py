@@ -26,6 +26,10 @@ def quality_of(draft: Draft) -> Quality | None:
     if lowest is not None and limit is not None and lowest > limit:
         message = f"a run keeps {limit} posts at most (limit), so none could have {lowest}"
         draft.blame(Fault(message, "beyond-limit", "", ("quality", "min_posts")))
+    languages = draft.said("quality", "languages") or {}
+    if (whole := round(sum(languages.values()), 6)) > 1:
+        message = f"the lowest shares of languages add up to {whole:g}, so no run could be as expected"
+        draft.blame(Fault(message, "bounds-order", "1 is all posts", ("quality", "languages")))
     median = said.get("median") or {}
     return Quality(
         min_posts=lowest,
@@ -33,7 +37,7 @@ def quality_of(draft: Draft) -> Quality | None:
         at_least=median.get("at_least"),
         at_most=median.get("at_most"),
         nulls=dict(said.get("nulls") or {}),
-        languages={name.casefold(): share for name, share in (said.get("languages") or {}).items()},
+        languages={name.casefold(): share for name, share in languages.items()},
         newest_within=_newest_within(draft),
         on_breach=said.get("on_breach") or "fail",
     )

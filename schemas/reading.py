@@ -107,11 +107,12 @@ def _read_all(reader: _Reader, names: Iterable[str], problems: list[Problem]) ->
 
 def _same_object(later: Job, earlier: Job) -> Problem:
     origin = later.origins.get("key", _BUILT_IN)
-    line, column = (origin.line, origin.column) if origin.path == later.file else _TOP
+    line, column, hint = origin.line, origin.column, "change the key, the bucket or the dates"
+    if origin.path != later.file:
+        (line, column), place = _TOP, f"{origin.path}:{origin.line}"
+        hint = f"their key is in {place}: write {{job}} into it, or give this job a key of its own"
     message = f"this job writes the same object as {earlier.file}"
-    return Problem(
-        later.file, line, column, message, "same-object", "change the key, the bucket or the dates"
-    )
+    return Problem(later.file, line, column, message, "same-object", hint)
 
 
 class _Reader:

@@ -53,6 +53,13 @@ WAYS: Final[Mapping[str, Ways]] = {
 """source -> its ways, for sources that have several."""
 
 
+_SEVERAL: Final = {
+    2: ("two", "leave one of them out"),
+    3: ("three", "leave two of them out"),
+    4: ("four", "leave three of them out"),
+}
+
+
 def subject_faults(draft: Draft) -> Iterator[Fault]:
     """What is wrong with what a job is about, if anything."""
     source = draft.said("source")
@@ -67,9 +74,10 @@ def subject_faults(draft: Draft) -> Iterator[Fault]:
         yield Fault(f"nothing says what to scrape from {source}", "no-subject", f"add {choices}")
         return
     if len(options) > 1 or (options and query is not None and not ways.together):
-        message = f"{said[0]} and {said[1]} are two things to scrape"
-        where = ("options", options[-1])
-        yield Fault(message, "two-subjects", "leave one of them out", where, at_key=True)
+        *most, last = said
+        number, hint = _SEVERAL[len(said)]
+        message = f"{', '.join(most)} and {last} are {number} things to scrape"
+        yield Fault(message, "two-subjects", hint, ("options", options[-1]), at_key=True)
         return
     yield from _idle(draft, ways, said)
     if ways.login and query is not None and not draft.get("source_connection"):

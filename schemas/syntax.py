@@ -27,6 +27,12 @@ _KNOWN = (
         'the "<bracket>" that opens here is not closed where it should be',
         "look for a missing comma, quote or bracket",
     ),
+    (
+        "alphabetic or numeric",
+        True,
+        'a value cannot begin with "<character>"',
+        "put it in quotes",
+    ),
     ("cannot start any token", False, 'a value cannot begin with "<character>"', "put it in quotes"),
     (
         "escape character",
@@ -146,15 +152,12 @@ def _in_words(problem: str, line: str, at: Place, start: Place) -> Fault:
         else:
             message, hint = "this line belongs to nothing above it", "check its indentation"
         return Fault(message, "syntax", hint, place=at)
-    values = {
-        "character": line[at.column - 1 : at.column],
-        "bracket": _BRACKETS.get(problem[-2:-1], "["),
-    }
     for sign, at_start, message, hint in _KNOWN:
         if sign in problem:
-            for name, value in values.items():
-                message = message.replace(f"<{name}>", value)  # noqa: PLW2901  filled in, once
-            return Fault(message, "syntax", hint, place=start if at_start else at)
+            place = start if at_start else at
+            said = message.replace("<character>", line[place.column - 1 : place.column])
+            said = said.replace("<bracket>", _BRACKETS.get(problem[-2:-1], "["))
+            return Fault(said, "syntax", hint, place=place)
     return Fault(f"this is not YAML: {problem}", "syntax", place=at)
 
 

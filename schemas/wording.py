@@ -29,19 +29,22 @@ _MEANT: Final = {
     "path": "key",
     "filename": "key",
     "max": "limit",
+    "from": "since",
+    "start": "since",
+    "to": "until",
+    "end": "until",
     "connection": "bucket_connection",
 }
 """Names from elsewhere that are too far from ours to be guessed by their letters."""
 
+_CREDENTIAL: Final = "credentials belong in a connection, in Airflow, whose name is the source_connection"
 _ELSEWHERE: Final = {
-    "since": 'it belongs in date_range: write "date_range: {since: …}"',
-    "until": 'it belongs in date_range: write "date_range: {until: …}"',
-    "each_run": 'it belongs in date_range: write "date_range: {each_run: …}"',
     "start_date": 'write "date_range: {since: …}"',
     "end_date": 'write "date_range: {until: …}"',
-    "files": 'it belongs in options: write "options: {files: …}"',
-    "layout": 'it belongs in options: write "options: {layout: …}"',
-    "mode": 'it belongs in options: write "options: {mode: …}"',
+    **dict.fromkeys(
+        ("password", "token", "bearer_token", "api_key", "secret", "access_key", "login", "credentials"),
+        _CREDENTIAL,
+    ),
     "id": "a job's name is the name of its file",
     "name": "a job's name is the name of its file",
     "dag_id": "a job's name is the name of its file",
@@ -158,10 +161,22 @@ def _enum(misfit: Misfit, path: Path) -> Fault:
     return Fault(f'unknown {name} "{short(str(misfit.value))}"', "unknown-value", hint, path)
 
 
+def _inside(key: str) -> str:
+    """Where a field belongs that stands for itself and is part of another."""
+    parts = {
+        name: part["properties"] for name, part in schema()["properties"].items() if "properties" in part
+    }
+    options = (part["properties"] for name, part in schema()["$defs"].items() if name.endswith("_options"))
+    parts["options"] = {name for one in options for name in one}
+    where = next((name for name, inner in parts.items() if key in inner), None)
+    return f'it belongs in {where}: write "{where}: {{{key}: …}}"' if where else ""
+
+
 def _unknown_key(misfit: Misfit, path: Path) -> Fault:
     key = str(path[-1])
-    if len(path) == 1 and key in _ELSEWHERE:
-        hint = _ELSEWHERE[key]
+    is_one_of = f"{key}s" in misfit.extra
+    if len(path) == 1 and not is_one_of and (elsewhere := _ELSEWHERE.get(key) or _inside(key)):
+        hint = elsewhere
     elif _MEANT.get(key) in misfit.extra:
         hint = f'did you mean "{_MEANT[key]}"?'
     else:

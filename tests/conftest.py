@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
 from tests.sources.conformance.table import pytest_runtest_makereport, pytest_terminal_summary
 from trawl.local import QUIET
 
@@ -24,3 +26,7 @@ os.environ.update(
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
 )
+
+# No test measures time: on a busy machine an example may take long.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -46,7 +47,10 @@ def file_of(name: str, pipelines: Path) -> Path:
     if path is None and not pipelines.is_dir():
         raise NotThere(f'there is no folder pipelines here or above, where the job "{short(name)}" would be')
     if path is None:
-        raise NotThere(f'there is no job "{short(name)}" in {pipelines}{_near(name, pipelines)}')
+        folder = pipelines.joinpath(*name.split("."))
+        is_folder = os.path.isdir(folder)  # noqa: PTH112  false, too, of what can be no path
+        hint = f"; {folder} is a folder of jobs" if is_folder else _near(name, pipelines)
+        raise NotThere(f'there is no job "{short(name)}" in {pipelines}{hint}')
     return path
 
 

@@ -117,9 +117,12 @@ def secrets_in(text: str) -> list[Secret]:
     for number, line in enumerate(lines_of(text.removeprefix("\ufeff")), 1):
         for one in forms:
             if match := one.form.search(line):
-                column = match.start(match.lastgroup or 0) + 1
+                group = match.lastgroup or 0
+                column = match.start(group) + 1
                 allowed = _ALLOWED.search(line) is not None
-                found.append(Secret(number, column, one.what, match[0], allowed))
+                # How an address begins is no part of its secret, and others have that in common.
+                itself = match[group].rpartition("://")[2]
+                found.append(Secret(number, column, one.what, itself, allowed))
                 break
     return found
 

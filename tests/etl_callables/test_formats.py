@@ -104,7 +104,7 @@ def test_no_posts_are_still_a_file_that_can_be_read(name: str, tmp_path: Path) -
         assert table.schema.names == SCHEMA.names
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     texts=st.lists(st.one_of(st.none(), HOSTILE), min_size=1, max_size=6), name=st.sampled_from(list(FORMATS))
 )
@@ -118,7 +118,7 @@ def test_any_text_comes_back_exactly(
     assert read_file(io.BytesIO(data), name, None).to_pylist() == table.to_pylist()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(HOSTILE, min_size=1))
 def test_the_escape_of_csv_is_safe_and_reversible(texts: list[str]) -> None:
     """No cell begins as a formula does, none has a NUL, and each is taken back to what it was."""

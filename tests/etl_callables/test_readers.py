@@ -189,7 +189,7 @@ def test_hostile_text_comes_back_exactly(reader: str, name: str, tmp_path: Path)
     assert READERS[reader](written(tmp_path, name, texts)) == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     texts=st.lists(st.one_of(st.none(), HOSTILE), min_size=1, max_size=6),
     form=st.sampled_from(["csv", "jsonl"]),

@@ -307,7 +307,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     rows=ROWS,
     cuts=st.lists(st.integers(1, 7), min_size=1, max_size=5),
@@ -385,7 +385,7 @@ NAMES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.dictionaries(NAMES, ANY, max_size=3), min_size=1, max_size=3), st.sets(NAMES, max_size=3))
 def test_columns_give_the_rows_that_posts_give_or_decline(
     changes: list[dict[str, Any]], absent: set[str]

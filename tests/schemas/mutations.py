@@ -19,7 +19,6 @@ GOOD: Final = [path.read_bytes() for path in sorted((JOBS / "ok").glob("*.yaml")
 TRIES: Final = int(os.environ.get("TRAWL_MUTATIONS", "200"))
 mutated = settings(
     max_examples=TRIES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

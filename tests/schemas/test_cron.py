@@ -53,7 +53,7 @@ ZONES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EXPRESSIONS, MOMENTS)
 def test_in_utc_it_fires_when_croniter_does(expression: str, moment: datetime) -> None:
     cron = parse_cron(expression)
@@ -67,7 +67,7 @@ def test_in_utc_it_fires_when_croniter_does(expression: str, moment: datetime) -
     assert ours == theirs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EXPRESSIONS, MOMENTS, ZONES)
 def test_back_and_forth_meet_in_every_zone(expression: str, moment: datetime, timezone: str) -> None:
     cron = parse_cron(expression)
@@ -83,7 +83,7 @@ def test_back_and_forth_meet_in_every_zone(expression: str, moment: datetime, ti
     assert next_fire(cron, timezone, before) == after
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EXPRESSIONS, MOMENTS, ZONES)
 def test_the_clock_on_the_wall_shows_the_expression(expression: str, moment: datetime, timezone: str) -> None:
     """Except where clocks jumped over the time it names: then it is the first minute after a jump."""

@@ -68,7 +68,7 @@ def test_an_unknown_zone_is_refused() -> None:
         parse_schedule("daily", "Europe/Bonn")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from([text for text, _, _ in WORDS]),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),

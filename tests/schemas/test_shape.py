@@ -53,7 +53,7 @@ def test_it_agrees_on_every_file_of_the_corpora(value: Any) -> None:
     assert (misfits(value) == []) is theirs(value)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from(VALUES), st.dictionaries(NAMES, ANYTHING, max_size=3), st.sets(NAMES, max_size=3))
 def test_it_agrees_on_changed_jobs(base: dict[str, Any], changes: dict[str, Any], dropped: set[str]) -> None:
     value = {name: part for name, part in (base | changes).items() if name not in dropped}
@@ -65,13 +65,13 @@ def test_it_agrees_on_changed_jobs(base: dict[str, Any], changes: dict[str, Any]
         assert "\n" not in fault.message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANYTHING)
 def test_it_agrees_on_anything(value: Any) -> None:
     assert (misfits(value) == []) is theirs(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(NAMES, ANYTHING, max_size=4))
 def test_it_points_inside_what_the_full_implementation_blames(changes: dict[str, Any]) -> None:
     value: dict[str, Any] = {

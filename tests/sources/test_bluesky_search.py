@@ -87,7 +87,7 @@ stretch = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(crowd | stretch, max_size=3),
     st.integers(500, 800),

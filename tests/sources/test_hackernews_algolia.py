@@ -129,7 +129,7 @@ def test_more_items_in_one_second_than_an_answer_holds_are_told() -> None:
     assert len(found) == 1010
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 86_399), max_size=120),
     st.integers(8, 40),

@@ -228,7 +228,7 @@ def test_killed_between_feeds_nothing_is_lost_or_taken_twice(tmp_path: Path, pag
         assert sorted(take(asked, day(2))[0]) == [2, 2, 2]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_in_whatever_order_windows_are_run_each_entry_is_in_one_object(data: st.DataObject) -> None:
     """Entries appear at any time with any date; windows run once each, some of them again."""

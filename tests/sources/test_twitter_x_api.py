@@ -459,7 +459,7 @@ def test_what_people_are_told_of_prices_is_in_the_table() -> None:
     assert {name for name, facts in FACTS.items() if facts.dollars} == CHARGING
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     count=st.integers(0, 300),
     limit=st.none() | st.integers(1, 320),
@@ -497,7 +497,7 @@ def test_no_run_costs_more_than_it_may_and_each_says_what_it_cost(  # noqa: PLR0
             assert done.truncated.endswith("UTC is missing")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     count=st.integers(0, 60),
     limit=st.integers(1, 60) | st.none(),

@@ -333,3 +333,34 @@ def test_lines_end_where_yaml_ends_them() -> None:
 def test_the_report_names_what_it_read(project: Path) -> None:
     write(project, JOB)
     assert report(check_paths([project]), "text", 80) == ("", "1 job file, no problems")
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("docs", "there is no job file in docs"),
+        ("team", 'there is no job "team" in pipelines; pipelines/team is a folder of jobs'),
+        ("pipelines/team/a", 'no file or folder pipelines/team/a; did you mean "pipelines/team/a.yaml"?'),
+    ],
+)
+def test_what_is_checked_is_there(project: Path, named: str, said: str) -> None:
+    """Whoever names a wrong folder in CI is not to hear for ever that all is well."""
+    write(project, JOB, "team/a")
+    (project / "docs").mkdir()
+    result = check(named)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+    assert check("pipelines/team").exit_code == check("team.a").exit_code == 0
+
+
+def test_a_folder_of_jobs_may_have_none_yet(project: Path) -> None:
+    (project / "pipelines" / "team").mkdir()
+    for named in (".", "pipelines", "pipelines/team"):
+        assert (check(named).exit_code, "no problems" in check(named).stderr) == (0, True)
+
+
+def test_an_address_is_no_secret_because_another_has_one(project: Path) -> None:
+    feeds = "feeds: [https://ada:hunter2@blog.example/feed.xml, \n    htps://blog.example/feed.xml]"
+    write(project, f"source: rss\noptions:\n  {feeds}\nbucket: s3://my-bucket\nkey: '{{date}}.csv'\n")
+    shown = check().stdout
+    assert '"htps://blog.example/feed.xml" is no address of a feed' in shown
+    assert "hunter2" not in shown

@@ -108,7 +108,7 @@ def gap_of(window: Window, after: Job) -> str:
     return f"{text} ({after.schedule.timezone})"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), MOMENTS, WHEN, WHEN)
 def test_a_job_with_backfill_goes_on_where_the_old_schedule_ended_as_its_plan_says(
     data: st.DataObject, now: datetime, old: Schedule, new: Schedule
@@ -118,7 +118,7 @@ def test_a_job_with_backfill_goes_on_where_the_old_schedule_ended_as_its_plan_sa
     agree(before, job(schedule=new, key="{start}.csv", date_range=span, backfill=True), now)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), WHEN, WHEN, st.sampled_from(["interval", "whole"]))
 def test_a_job_without_backfill_goes_on_with_the_last_window_or_a_later_one_as_its_plan_says(
     data: st.DataObject, old: Schedule, new: Schedule, each_run: EachRun

@@ -83,14 +83,16 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fi
     Two files that write the same object are found among the files named.
     """
     from trawl.checking import check_paths, mend_paths, report
+    from trawl.naming import NotThere
 
-    paths = tuple(map(_file_or_job, paths))
-    if not paths:
-        paths = (pipelines_folder(),)
-        if not paths[0].is_dir():
-            message = "there is no folder pipelines here or above; name the files or folders to check"
-            raise click.UsageError(message)
+    named = tuple(map(_file_or_job, paths))
+    paths = named or (pipelines_folder(),)
+    if not named and not paths[0].is_dir():
+        message = "there is no folder pipelines here or above; name the files or folders to check"
+        raise click.UsageError(message)
     reading, fixes = mend_paths(paths) if fix else (check_paths(paths), [])
+    if named and not reading.files and not any(_is_of_jobs(path) for path in named):
+        raise NotThere(f"there is no job file in {' or '.join(map(str, named))}")
     for fixed in fixes:
         click.echo(f"mended {fixed.problem}", err=True, color=colour())
     text, summary = report(reading, as_format, text_width())
@@ -99,6 +101,11 @@ def check(context: click.Context, paths: tuple[Path, ...], as_format: str, *, fi
     if summary:
         click.echo(summary, err=True)
     context.exit(1 if reading.problems else 0)
+
+
+def _is_of_jobs(path: Path) -> bool:
+    """Whether a folder is where jobs are looked for, though there may be none yet."""
+    return "pipelines" in path.absolute().parts or (path / "pipelines").is_dir()
 
 
 def _file_or_job(path: Path) -> Path:
@@ -111,7 +118,9 @@ def _file_or_job(path: Path) -> Path:
     if os.path.exists(path):  # noqa: PTH110  false, too, of what can be no path
         return path
     if name.endswith(SUFFIXES) or os.sep in name:
-        raise NotThere(f"there is no file or folder {short(name)}")
+        meant = next((f"{name}{end}" for end in SUFFIXES if os.path.isfile(f"{name}{end}")), None)  # noqa: PTH113
+        hint = f'; did you mean "{short(meant)}"?' if meant else ""
+        raise NotThere(f"there is no file or folder {short(name)}{hint}")
     return file_of(name, pipelines_folder())
 
 
