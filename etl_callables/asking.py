@@ -42,6 +42,9 @@ class Asking:
             place: replace(request, window=apart[place].window, limit=apart[place].limit)
             for place in self._places
         }
+        # Whoever counts the pages is behind: a day knows by itself when it has enough. What other days' pages
+        # had of it comes again on its own, and is counted there.
+        self._found = {place: Selection(asked.window, asked.limit) for place, asked in self._requests.items()}
         self._threads: int = getattr(source, "PARALLEL", 1)
 
     def pages(self, cursor: str | None) -> Iterator[Asked]:
@@ -52,12 +55,14 @@ class Asking:
         """Whether a cursor leads to the first page of a share."""
         return bool(self._places) and cursor.endswith("|") and cursor.count("|") == 1
 
-    def adopt(self, cursor: str | None) -> None:
-        """Take from the cursor of a page that an earlier try kept what that one had found out."""
+    def adopt(self, cursor: str | None, page: Page) -> None:
+        """Take from a page that an earlier try asked for with `cursor` what that one had found out."""
         remind = getattr(self._source, "remind", None)
-        inner = cursor.partition("|")[2] if cursor and self._places else cursor
+        inner = page.cursor.partition("|")[2] if page.cursor and self._places else page.cursor
         if remind is not None and inner:
             remind(self._request, inner)
+        if self._places:
+            self._count(int(cursor.partition("|")[0]) if cursor else self._places[0], page)
 
     def _whole(self, cursor: str | None) -> Iterator[Asked]:
         for page in self._source.pages(self._request, cursor, self._run):
@@ -87,19 +92,19 @@ class Asking:
                 client.close()
 
     def _day(self, place: int, inner: str) -> Iterator[tuple[int, Page]]:
-        room = self._selection.room(place)
-        if not room:
+        if self._found[place].full or not self._selection.room(place):
             return
-        # Whoever counts the pages is behind: a day knows by itself when it has enough.
-        own = Selection(self._requests[place].window, room)
-        read = getattr(self._source, "brief", self._source.posts)
         for page in self._source.pages(self._requests[place], inner or None, self._run):
             yield place, page
-            items = (item for body in page.bodies for item in read(body, self._run.now()))
-            for _ in own.keep(items):
-                pass
-            if own.full or not self._selection.room(place):
+            self._count(place, page)
+            if self._found[place].full or not self._selection.room(place):
                 return
+
+    def _count(self, place: int, page: Page) -> None:
+        read = getattr(self._source, "brief", self._source.posts)
+        items = (item for body in page.bodies for item in read(body, self._run.now()))
+        for _ in self._found[place].keep(items):
+            pass
 
     def _next(self, place: int) -> str | None:
         later = next((other for other in self._places if other > place), None)

@@ -300,9 +300,12 @@ class _Progress:
             self.going = False
             self._note(REPEATED)
         else:
-            # A day without posts is nothing strange, nor is a feed that has not changed.
-            usual = fetched or not self.source.REPEATS or self._asking.begins(following)
-            self._empties = 0 if usual else self._empties + 1
+            # A feed that has not changed is nothing strange.
+            self._empties = 0 if fetched or not self.source.REPEATS else self._empties + 1
+            if self._asking.begins(following):
+                # Nor is a day without posts, nor one whose pages have what another's had.
+                self._contents.clear()
+                self._repeats = self._empties = 0
             if self._empties >= _EMPTIES:
                 self.going = False
                 self._note(EMPTY)
@@ -370,7 +373,9 @@ def _adopt(log: _Log, progress: _Progress, asking: Asking, run: Run, *, finished
     for page in raw.read_pages(log.store, keys):
         log.keys.append(page.key)
         log.account.pay(page.key, page.envelope)
-        asking.adopt(page.envelope.next)
+        asking.adopt(
+            page.envelope.cursor, Page(tuple(page.bodies), page.envelope.next, page.envelope.truncated)
+        )
         if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated, new=False):
             break
     if keys:

@@ -447,12 +447,15 @@ def _without(secrets: Iterable[str], part: Any) -> Any:
 
 
 def decode(body: bytes) -> Any:
-    """JSON as plain values; ValueError when it is none. Half surrogates, which real texts have, pass."""
+    """JSON in UTF-8 as plain values; ValueError when it is none.
+
+    Half surrogates, which real texts have, pass.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            return json.loads(body)
+            return json.loads(body.decode())  # of bytes it would take UTF-16 too, of which no line is one
         except RecursionError as problem:
             raise ValueError("too deep") from problem
     except RecursionError as problem:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PLATFORM: Final = "archive"
 REPEATS: Final = False
 
+_ODD: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 _BODIES: Final = 1000
 _BYTES: Final = 1 << 20
 _DETAIL: Final = 200
@@ -181,7 +182,10 @@ class _Known:
 
 def _wanted(body: bytes, request: Request, words: Words, now: datetime) -> bytes | None:
     """What of a body belongs to the request: all, some of its items, or nothing (None)."""
-    items = list(posts(body, now))
+    try:
+        items = list(posts(body, now))
+    except _ODD as problem:  # a page of another source, in which something is not what it always was
+        return archive_lines.broken("unknown-shape", f"{type(problem).__name__}: {problem}"[:_DETAIL], body)
     if not _is_text(body) or (len(items) == 1 and items[0][0] == "broken-json"):
         return archive_lines.broken("broken-json", str(items[0][1])[:_DETAIL], body)
     kept = [index for index, item in enumerate(items) if _asked(item, request, words)]

@@ -69,7 +69,8 @@ def _reader(file: File, layout: str) -> Callable[[File, int], Bodies]:
         return _raw
     if layout != "auto" and first and not json and _is_table(file, first):
         raise Stop(f"{file.name} is a table, not {layout}: leave `options.layout` out to have it found.")
-    return _document if first in {b"{", b"["} else _lines
+    begins = first == b"{" or (first.startswith(b"[") and not first.endswith(b"]"))
+    return _document if begins else _lines
 
 
 def _first_line(file: File) -> bytes:

@@ -51,7 +51,10 @@ def moment(value: Any, name: str = "time") -> datetime:
     if not isinstance(value, str):
         raise ValueError(f"no {name}")  # noqa: TRY004 - one kind of error for one kind of fault
     found = datetime.fromisoformat(value)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError as problem:  # in UTC it is before the first year, or after the last
+        raise ValueError(f"no {name}") from problem
 
 
 def items_of(
@@ -70,6 +73,7 @@ def items_of(
         return
     try:
         items = found(value)
+        items = None if items is None else list(items)
     except (AttributeError, LookupError, TypeError):
         items = None
     if items is None:

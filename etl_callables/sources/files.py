@@ -125,7 +125,7 @@ def lines(file: File, start: int) -> Iterator[tuple[int, bytes | None]]:
 def _skipped(file: File, start: int) -> Iterator[bytes]:
     """The unpacked bytes from `start` on. A packed file has to be unpacked from its beginning."""
     with file.open() as stream:
-        packed = _UNPACKERS.get(file.name.rpartition(".")[2])
+        packed = _UNPACKERS.get(file.name.rpartition(".")[2].lower())
         if packed is None:
             stream.seek(start)
             yield from _chunks(stream)

@@ -119,7 +119,10 @@ def to_post(tweet: Tweet, fetched_at: datetime) -> Post | Skipped:
         return Skipped("lossy-id", repr(number))
     created = tweet.date
     if created.tzinfo is not UTC and created.tzinfo is not None:
-        created = created.astimezone(UTC)
+        try:
+            created = created.astimezone(UTC)
+        except OverflowError:
+            return Skipped("unknown-shape", f"{name}: no time in UTC is {created.isoformat()}")
     user = tweet.user
     conversation, reply = tweet.conversation_id, tweet.in_reply_to_tweet_id
     quoted, reposted = tweet.quoted_tweet, tweet.retweeted_tweet

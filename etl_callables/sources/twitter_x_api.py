@@ -9,6 +9,7 @@ it does not know the new, and both are read.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
@@ -23,6 +24,7 @@ from etl_callables.post import Post, Skipped
 from etl_callables.preview import Preview
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, x_prices
+from etl_callables.sources.fields import moment, text
 from etl_callables.sources.x_access import OtherSpelling, StaleToken, client, reason
 from etl_callables.sources.x_api_v2 import read_page
 from etl_callables.sources.x_prices import PRICES
@@ -258,7 +260,7 @@ class _Asking:
                 place = moved(place, token=None, upto=_second_after(place.oldest))
                 continue
             body, page = one_line(answer.body), answer.value
-            found = page.get("data") or []
+            found = data if isinstance(data := page.get("data"), list) else []
             if place.probe:
                 yield Page((body,), None, None if found else self._beyond(place), cost)
                 return
@@ -377,8 +379,13 @@ def _counts(page: Mapping[str, Any]) -> Iterator[tuple[datetime, int]]:
 
 
 def _oldest(found: list[Any]) -> str | None:
-    moments = [item["created_at"] for item in found if isinstance(_mapping(item).get("created_at"), str)]
-    return min(moments, default=None)
+    """When the oldest of these posts was written, as X writes it; None where none says when."""
+    moments: list[tuple[datetime, str]] = []
+    for item in found:
+        written = _mapping(item).get("created_at")
+        with suppress(ValueError):
+            moments.append((moment(text(written)), str(written)))
+    return min(moments)[1] if moments else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -5,13 +5,15 @@
     -joke  -"april fools"    not these
     from:ada  -from:bot      only, or not, posts of this author
 
-Upper and lower case are the same everywhere, as Unicode folds them.
+Upper and lower case are the same everywhere, as Unicode folds them, and so are an é of one character and
+of two.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from etl_callables.errors import Stop
 
@@ -34,10 +36,10 @@ class Words:
 
     def match(self, text: str | None, author: str | None) -> bool:
         """Whether a post matches. No text contains no word; an unknown author is nobody."""
-        folded = (text or "").casefold()
+        folded = _folded(text or "")
         if not all(word in folded for word in self.present) or any(word in folded for word in self.absent):
             return False
-        who = (author or "").casefold()
+        who = _folded(author or "")
         return (not self.authors or who in self.authors) and who not in self.not_authors
 
 
@@ -52,7 +54,7 @@ def parse(query: str | None) -> Words:
             raise Stop(f"The query has empty quotes or an operator without a word: {query}")
         if '"' in word:
             raise Stop(f"The query has a quotation mark that opens or closes nothing: {query}")
-        found.setdefault((bool(match["author"]), bool(match["minus"])), []).append(word.casefold())
+        found.setdefault((bool(match["author"]), bool(match["minus"])), []).append(_folded(word))
     authors = tuple(found.get((True, False), ()))
     if len(set(authors)) > 1:
         raise Stop(f"The query asks for posts that are from {' and from '.join(authors)} at once.")
@@ -62,6 +64,10 @@ def parse(query: str | None) -> Words:
         authors=authors,
         not_authors=tuple(found.get((True, True), ())),
     )
+
+
+def _folded(text: str) -> str:
+    return text.casefold() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
 
 def _refuse_operator(word: str) -> None:

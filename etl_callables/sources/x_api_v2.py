@@ -121,8 +121,8 @@ class _Error(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     data: Raw | UnsetType = UNSET
-    includes: _Includes | None = None
-    errors: list[_Error] | UnsetType | None = UNSET
+    includes: Raw | UnsetType = UNSET
+    errors: Raw | UnsetType = UNSET
     meta: Raw | UnsetType = UNSET
 
 
@@ -141,6 +141,8 @@ class _Person(msgspec.Struct):
 
 _decode_page = msgspec.json.Decoder(_Page).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
+_decode_includes = msgspec.json.Decoder(_Includes).decode
+_decode_error = msgspec.json.Decoder(_Error).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
 _decode_user = msgspec.json.Decoder(_User).decode
 _decode_medium = msgspec.json.Decoder(_Medium).decode
@@ -157,11 +159,12 @@ def read_page(body: bytes, fetched_at: datetime) -> list[Post | Skipped] | None:
     if page.data is UNSET and page.errors is UNSET and page.meta is UNSET:
         return None
     items = _items(page)
-    if items and _is_count(items[0]):
+    if items and all(map(_is_count, items)):
         return [Skipped("counts", f"{len(items)} counts, which are no posts")]
-    if items and _is_person(items[0]):
+    if items and all(map(_is_person, items)):
         return [Skipped("users", f"{len(items)} users, who are no posts")]
-    context = _Context(page.includes)
+    # What explains a page and cannot be read leaves fields null, and costs no post.
+    context = _Context(_explained(page.includes, _decode_includes))
     found = [context.read(bytes(item), fetched_at) for item in items]
     return found + list(_missing(page, anything=bool(items)))
 
@@ -196,7 +199,7 @@ def _missing(page: _Page, *, anything: bool) -> Iterator[Skipped]:
 
     Errors about something that `data` only refers to cost no item.
     """
-    for error in page.errors or ():
+    for error in _readable(_explained(page.errors, _decode_list), _decode_error):
         if not anything or error.parameter in {"id", "ids"}:
             yield Skipped("x-error", error.detail or error.message or error.title or "no reason given")
 
@@ -229,7 +232,10 @@ class _Context:
             return Skipped("no-created-at", f"{item.id}: ask for the field created_at")
         created = item.created_at
         if created.tzinfo is not None:
-            created = created.astimezone(UTC)
+            try:
+                created = created.astimezone(UTC)
+            except OverflowError:
+                return Skipped("unknown-shape", f"{item.id}: no time in UTC is {created.isoformat()}")
         author = self.users.get(item.author_id or "")
         name = author.username if author else item.username
         metrics = item.public_metrics or _Metrics()
@@ -290,6 +296,10 @@ def _said(item: _Item) -> tuple[str | None, _Entities | None]:
     note = item.note_post or item.note_tweet
     text = note.text if note and note.text else item.text
     return text, note.entities if note and note.entities else item.entities
+
+
+def _explained(part: Raw | UnsetType, decode: Callable[[Raw], _T]) -> _T | None:
+    return None if part is UNSET else next(_readable([part], decode), None)
 
 
 def _readable(raws: list[Raw] | None, decode: Callable[[Raw], _T]) -> Iterator[_T]:

@@ -34,14 +34,19 @@ MOST_REFERENCES: Final = 2
 
 def of_page(page: Mapping[str, Any]) -> Cost:
     """What an answer with posts or a user in it costs; in either spelling, `posts` or `tweets`."""
-    data, includes = page.get("data"), page.get("includes") or {}
-    found = data if isinstance(data, list) else [data] if data else []
+    data, includes = page.get("data"), page.get("includes")
+    found = data if isinstance(data, list) else [data] if isinstance(data, dict) else []
     users = sum(is_user(item) for item in found)
+    beside = {
+        name: len(items)
+        for name, items in (includes.items() if isinstance(includes, dict) else ())
+        if isinstance(items, list)
+    }
     return PRICES.cost(
         {
-            "post": len(found) - users + len(includes.get("posts") or includes.get("tweets") or ()),
-            "user": users + len(includes.get("users") or ()),
-            "media": len(includes.get("media") or ()),
+            "post": len(found) - users + (beside.get("posts") or beside.get("tweets", 0)),
+            "user": users + beside.get("users", 0),
+            "media": beside.get("media", 0),
         }
     )
 

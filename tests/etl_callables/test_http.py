@@ -779,6 +779,13 @@ def test_on_one_line_json_says_the_same(value: Any) -> None:
     assert decode(line) == value
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le"])
+def test_json_that_is_not_utf_8_is_none(encoding: str) -> None:
+    """Its lines could not be told, nor kept."""
+    with pytest.raises(ValueError, match=r"decode|utf-8|Expecting|malformed"):
+        decode('{"text": "a\u010ab"}'.encode(encoding))
+
+
 @given(st.binary(max_size=300))
 def test_whatever_a_refusal_holds_becomes_one_short_printable_line(body: bytes) -> None:
     from etl_callables.verdict import Answer as Received

@@ -158,6 +158,10 @@ def test_a_line_is_kept_as_it_was_written(tmp_path: Path) -> None:
         ),
         (b'{"_type":"snscrape.modules.twitter.Tweet","id":1,"date":"yesterday"}', "unknown-shape"),
         (
+            b'{"_type":"snscrape.modules.twitter.Tweet","id":1,"date":"0001-01-01T00:00:00+05:00"}',
+            "unknown-shape",
+        ),
+        (
             b'{"_type":"snscrape.modules.twitter.Tweet","id":1,"date":"2021-07-05T12:00:00Z","likeCount":"many"}',
             "unknown-shape",
         ),
@@ -226,6 +230,7 @@ GOOD = "1,2021-07-05 12:00:00+00:00,hello,"
         ("2,2021-07-05 12:00:00+00:00", "wrong-columns"),
         ("2,2021-07-05 12:00:00+00:00,a,,,", "wrong-columns"),
         ("2,yesterday,a,", "broken-row"),
+        ("2,0001-01-01 00:00:00+05:00,a,", "unknown-shape"),
         ("2,2021-07-05 12:00:00+00:00,a,exit()", "broken-row"),
         ("2,2021-07-05 12:00:00+00:00,a,17", "broken-row"),
         ("1.4e+18,2021-07-05 12:00:00+00:00,a,", "lossy-id"),
@@ -373,6 +378,27 @@ def test_authors_and_media_come_from_what_the_response_includes(tmp_path: Path) 
         (response(1, errors=[{"parameter": "referenced_tweets.id", "detail": "gone"}]), ["1"]),
         (response(1, errors=[{"parameter": "ids", "detail": "gone"}]), ["1", "x-error"]),
         (b'{"errors":[{"title":"Unauthorized"},{"message":"b"}]}', ["x-error", "x-error"]),
+        # What explains posts and cannot be read costs none.
+        (response(1, errors=[{"title": ["a"]}]), ["1"]),
+        (response(1, errors=["gone"]), ["1"]),
+        (response(1, errors={}), ["1"]),
+        (response(1, includes=["a"]), ["1"]),
+        (response(1, includes=None), ["1"]),
+        (
+            (
+                b'{"data":[{"id":"1","username":"ada","created_at":"2021-07-05T12:00:00Z"},'
+                b'{"id":"2","text":"a","created_at":"2021-07-05T12:00:00Z"}]}'
+            ),
+            ["1", "2"],
+        ),
+        (
+            (
+                b'{"data":[{"id":"1","text":"a","start":"a","end":"b","created_at":"2021-07-05T12:00:00Z"},'
+                b'{"id":"2","text":"a","created_at":"2021-07-05T12:00:00Z"}]}'
+            ),
+            ["1", "2"],
+        ),
+        (b'{"data":[{"id":"1","text":"a","created_at":"0001-01-01T00:00:00+05:00"}]}', ["unknown-shape"]),
         (b'{"meta":{"result_count":0}}', []),
         (b'{"data":[],"meta":{}}', []),
         (b'{"data":null}', []),
@@ -428,6 +454,16 @@ def test_raw_pages_are_read_by_the_source_that_fetched_them_and_keep_their_time(
     assert names(pages(tmp_path / "*.zst", "covid from:sample_ada")) == ["1", "unknown-source"]
 
 
+@pytest.mark.parametrize(
+    ("source", "via", "body"),
+    [("hackernews", "algolia", b'{"hits":5}'), ("bluesky", "api", b'{"posts":5}'), ("lemmy", "api", b"[]")],
+)
+def test_an_odd_raw_page_costs_no_other(tmp_path: Path, source: str, via: str, body: bytes) -> None:
+    raw_page(tmp_path / "0.jsonl.zst", source, via, [body], NOON)
+    raw_page(tmp_path / "1.jsonl.zst", "archive", "files", [tweet(3)], NOON)
+    assert names(pages(tmp_path / "*.zst")) == ["unknown-shape", "3"]
+
+
 def test_several_raw_pages_in_one_file_are_read_and_a_missing_end_is_told(tmp_path: Path) -> None:
     one = raw_page(tmp_path / "0.zst", "archive", "files", [tweet(1), tweet(2)], NOON).read_bytes()
     (tmp_path / "both.zst").write_bytes(one + one)
@@ -467,8 +503,15 @@ def test_a_json_text_over_many_lines_or_a_list_is_its_elements(tmp_path: Path) -
     values = [json.loads(tweet(1)), json.loads(tweet(2))]
     (tmp_path / "many.json").write_text("\ufeff" + json.dumps(values, indent=2), encoding="utf-8")
     (tmp_path / "one.json").write_text(json.dumps(values))
+    (tmp_path / "each.json").write_bytes(b"[" + tweet(1) + b",\n" + tweet(2) + b"]\n")
+    assert names(pages(tmp_path / "each.json")) == ["1", "2"]
     assert names(pages(tmp_path / "many.json")) == ["1", "2"]
     assert names(pages(tmp_path / "one.json")) == ["1", "2"]
+
+
+def test_a_packed_file_is_known_by_its_ending_in_capitals_too(tmp_path: Path) -> None:
+    (tmp_path / "A.JSONL.GZ").write_bytes(gzip.compress(tweet(1)))
+    assert names(pages(tmp_path / "A.JSONL.GZ")) == ["1"]
 
 
 def test_a_list_on_one_line_is_never_cut_by_a_page(tmp_path: Path) -> None:

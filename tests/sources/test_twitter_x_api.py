@@ -974,6 +974,19 @@ def test_the_example_job_runs_through_all_three_callables(build: Build, tmp_path
     assert manifest.cost.usd <= (at.job.max_cost.run or 0)
 
 
+@pytest.mark.parametrize(
+    ("page", "posts"),
+    [
+        ({"data": [{"id": "1", "text": "a"}], "includes": ["a"]}, 1),
+        ({"data": [{"id": "1", "text": "a"}], "includes": {"users": 5, "posts": None}}, 1),
+        ({"data": 5}, 0),
+        ({"data": "a", "includes": {"tweets": [{}, {}]}}, 2),
+    ],
+)
+def test_an_answer_of_another_shape_has_a_price(page: dict[str, Any], posts: int) -> None:
+    assert x_prices.of_page(page) == x_prices.PRICES.cost({"post": posts, "user": 0, "media": 0})
+
+
 def test_pages_of_real_answers_cost_what_is_in_them(data: Path) -> None:
     """Where recorded answers of X are at hand: every one of them has a price, and is read."""
     counted = 0

@@ -31,6 +31,7 @@ TEXT = "Second dose done! #COVID19 side effects: none, says Grüße"
         "effects:",
         "GRÜSSE",
         '"effects: none"',
+        "gru\u0308sse",
     ],
 )
 def test_a_post_matches(query: str | None) -> None:

@@ -182,6 +182,21 @@ def test_a_limit_is_spread_over_the_days(stage: Stage, case: Case) -> None:
     assert manifest.complete
 
 
+@promise(2, "per: day, evenly")
+def test_silent_days_are_no_circle(stage: Stage, case: Case) -> None:
+    """Days that find the same older posts again and again, none of which is theirs."""
+    if case.incremental:
+        pytest.skip("it takes what is there, whatever its day")
+    start = DAY.end - timedelta(days=6)
+    first, last = (Window(start + timedelta(days=n), start + timedelta(days=n + 1)) for n in (0, 5))
+    posts = [*made(2, last, 2000), *made(25, first)]
+    stage.window = Window(start, DAY.end)
+    with stage.trial(posts, limit=150, per="day") as trial:
+        manifest, rows = trial.whole()
+    assert trial.numbers(rows) == [*range(1000, 1025), 2000, 2001]
+    assert (manifest.truncated, manifest.complete) == (None, True)
+
+
 # --- 3: faults --------------------------------------------------------------------------------------
 
 PASSING = {
