@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from schemas.words import counted
+
 
 class Post(NamedTuple):
     """A post of any platform; what a source does not give is None, never invented.
@@ -68,10 +70,15 @@ _UNDERSTOOD: Final = frozenset(
 """Reasons that say what an item is, so that it was read; all others say that it could not be."""
 
 
-def unreadable(fetched: int, skipped: Mapping[str, int]) -> str:
-    """That not one of the items that came could be read, as a sentence's beginning; empty where one was."""
+def unreadable(fetched: int, skipped: Mapping[str, int], *, chosen: bool = False) -> str:
+    """That not one of the items that came could be read, as a sentence's beginning; empty where one was.
+
+    What comes of an archive is `chosen`: there may be others in it that can be read and were not asked for.
+    """
     if not fetched or sum(count for reason, count in skipped.items() if reason not in _UNDERSTOOD) != fetched:
         return ""
-    items = "the only item could not" if fetched == 1 else f"nothing of {fetched:,} items could"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+    if chosen:
+        return f"no post was found, and {counted(fetched, 'item')} could not be read ({reasons})"
+    items = "the only item could not" if fetched == 1 else f"nothing of {fetched:,} items could"
     return f"{items} be read ({reasons})"

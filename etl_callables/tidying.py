@@ -57,11 +57,12 @@ def clean(
         store.delete(rejected)
         ended = {raw.attempt_of(one.raw.done) for one in (manifest, refused, before) if one}
         first = raw.attempt_name(run.now() - _AT_ONCE)
+        read = set(raw.read_done(store, manifest.raw.done).pages)  # those of a killed try are over, too
         gone = [
             key
             for key in pages
             if key not in kept
-            and ((name := raw.attempt_of(key)) in ended or (name <= latest and name < first))
+            and (key in read or (name := raw.attempt_of(key)) in ended or (name <= latest and name < first))
         ]
         if gone:
             # Somebody may have staged a file since; who does so from here on finds no pages and gives way.

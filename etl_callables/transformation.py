@@ -34,6 +34,7 @@ from schemas.job import Job
 from schemas.key import TABLE
 from schemas.window import Window
 
+_DOUBT: Final = "The source may have changed, or be no such thing"
 _ITEMS: Final = 8192
 """Items that are checked and turned into columns at once."""
 
@@ -156,9 +157,11 @@ def transform(
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
-    if said := unreadable(staged.fetched, staged.skipped):
+    is_archive = job.source == "archive"
+    if said := unreadable(staged.fetched, staged.skipped, chosen=is_archive):
         where = f"; what came is in {store.url(extracted['raw'].rpartition('/')[0])}/" if job.keep_raw else ""
-        run.log.warning("The source may have changed, or be no such thing: %s%s.", said, where)
+        doubt = "The archive may be damaged, or be none" if is_archive else _DOUBT
+        run.log.warning("%s: %s%s.", doubt, said, where)
     return {"staged": f"{folder}/staged.json", "posts": staged.kept, "raw": staged.raw}
 
 

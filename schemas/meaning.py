@@ -23,6 +23,7 @@ from schemas.overwriting import overwriting
 from schemas.privacy import privacy_of
 from schemas.quality import quality_of
 from schemas.schedule import Schedule, parse_schedule
+from schemas.search import parse as parse_query
 from schemas.subject import subject_faults
 from schemas.words import did_you_mean, either, nearest, short
 from schemas.zone import zone, zone_names
@@ -288,6 +289,11 @@ def _query(draft: Draft) -> None:
         return
     if not query.strip():
         draft.blame(Fault("the query is blank", "no-value", "say what to search for", ("query",)))
+    elif draft.said("source") in {"archive", "rss"}:
+        try:
+            parse_query(query)
+        except Slip as slip:
+            draft.blame(Fault(str(slip), "bad-query", slip.hint, ("query",), offset=slip.offset))
     elif draft.said("source") != "twitter":
         return
     elif draft.said("options", "user") is not None:

@@ -11,7 +11,9 @@ import pyarrow as pa
 from etl_callables.formats import FORMATS, UNREADABLE, rechunked, write_file
 from etl_callables.reader import format_of, read_posts
 from etl_callables.run import Run
+from etl_callables.store import Missing
 from trawl.connections import connections
+from trawl.naming import NotThere
 from trawl.project import project
 
 
@@ -46,6 +48,8 @@ def convert(where: str, into: Path, connection: str | None) -> int:
 def _table(where: str, connection: str | None) -> pa.Table:
     try:
         return read_posts(where, connection=connection, run=Run(connection=connections(project())))
+    except Missing as error:
+        raise NotThere(str(error)) from None
     except UNREADABLE as error:
         said = " ".join(str(error).split())
         raise click.ClickException(

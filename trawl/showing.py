@@ -18,6 +18,7 @@ from trawl.plan import Item
 from trawl.plan.changes import Change
 from trawl.plan.forecast import forecast
 from trawl.plan.words import backfill, bounds
+from trawl.secrets import HIDDEN, looks_secret
 from trawl.table import table
 
 RUNS = 5
@@ -43,6 +44,8 @@ def sheet(job: Job, now: datetime | None = None, width: int | None = None) -> st
 
 
 def _value(value: Any) -> str:
+    if looks_secret(value):
+        return HIDDEN
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

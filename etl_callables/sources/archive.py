@@ -8,7 +8,7 @@
 | trawl-raw      | raw pages of Trawl itself, from any source                                      |
 
 All may be packed (.gz, .zst). An archive cannot search, so this source does: it gives only bodies
-that hold a post of the window that matches the query (`etl_callables.sources.words`), and those that
+that hold a post of the window that matches the query (`schemas.search`), and those that
 it cannot read, which are counted. A body of many posts stays whole, with a note which of them match.
 """
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from etl_callables import raw
+from etl_callables import load, raw, transform
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.extraction import EMPTY, REPEATED, credentials, extract
 from etl_callables.post import Post, Skipped
@@ -390,6 +390,18 @@ def test_an_archive_that_changed_under_an_interrupted_run_is_read_again_and_not_
     found = [body for page in raw.read_pages(store, done.pages) for body in page.bodies]
     assert set(found) == {line.strip() for line in lines}
     assert done.complete
+
+
+def test_pages_of_a_killed_try_go_with_the_others_where_a_job_keeps_none(tmp_path: Path) -> None:
+    folder = archive(tmp_path, [tweet(number) for number in range(1, 2001)])
+    job = archive_job(tmp_path, folder=str(folder), options={"files": "*.jsonl"}, limit=None, keep_raw=False)
+    store = open_store(job, RUN)
+    first = extract(job, WINDOW, RUN)
+    store.delete([first["raw"], raw.read_done(store, first["raw"]).pages[-1]])
+    second = extract(job, WINDOW, RUN)
+    assert raw.attempt_of(raw.read_done(store, second["raw"]).pages[0]) == raw.attempt_of(first["raw"])
+    load(job, WINDOW, RUN, transform(job, WINDOW, RUN, second))
+    assert [entry.key for entry in store.list(f"{prefix(job, WINDOW, RUN)}/raw")] == [second["raw"]]
 
 
 def test_everything_is_below_the_folder_of_the_window(tmp_path: Path) -> None:

@@ -364,3 +364,11 @@ def test_an_address_is_no_secret_because_another_has_one(project: Path) -> None:
     shown = check().stdout
     assert '"htps://blog.example/feed.xml" is no address of a feed' in shown
     assert "hunter2" not in shown
+
+
+def test_a_credential_is_not_shown_by_show_either(project: Path) -> None:
+    token = "ghp_" + "a1B2" * 9
+    write(project, JOB.replace("query: covid", f"query: token {token}").replace("twitter", "hackernews"))
+    shown = CliRunner().invoke(trawl, ["show", "a"], catch_exceptions=False).stdout
+    assert token not in shown
+    assert re.search(r"query +•••", shown)

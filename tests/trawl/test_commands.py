@@ -258,7 +258,7 @@ def test_docs_of_an_option_name_the_source() -> None:
 
 def test_docs_of_nothing_ask_what_was_meant() -> None:
     result = run("docs", "limitt")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert 'there is no field or source "limitt"; did you mean "limit"?' in result.stderr
     assert "`trawl docs` has all there are" in run("docs", "xyzzy").stderr
 

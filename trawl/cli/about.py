@@ -31,12 +31,13 @@ def docs(name: str) -> None:
 
     NAME is a field (limit, options.files), a source (twitter), or defaults: what jobs of a folder share.
     """
+    from trawl.naming import NotThere
     from trawl.reference import reference, section
 
     try:
         text = section(name) if name else reference()
     except LookupError as error:
-        raise click.ClickException(str(error)) from None
+        raise NotThere(str(error)) from None
     if name or not sys.stdout.isatty():
         click.echo(text, nl=False)
     else:
