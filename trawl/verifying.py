@@ -156,7 +156,7 @@ def verify_named(
     if not found:
         raise click.ClickException("; ".join(problems))
     text = as_json(found) if as_format == "json" else "\n".join(lines(found))
-    said = "\n".join([*(f"Error: {problem}" for problem in problems), summary(found)])
+    said = "\n".join([summary(found), *(f"Error: {problem}" for problem in problems)])
     return text, said, bool(problems) or any(one.wrong for one in found)
 
 
