@@ -7,6 +7,7 @@ each thing that has none up to the end of the text, which holds a machine for ho
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from html import unescape
 from typing import Final, NamedTuple
@@ -23,6 +24,12 @@ _PIECES: Final = re.compile(
     r"""<(/?(?:p|br|a|span|i|b|em|strong)(?=[\s/>]))((?:[^<>"']|"[^"<>]*"|'[^'<>]*')*)>""", re.IGNORECASE
 )
 _HREF: Final = re.compile(r"""\bhref="([^"]*)\"""")
+
+_REFERENCE: Final = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_DIGITS: Final = 7
+"""Those of the largest character there is, written as a decimal."""
+
+_HALVES: Final = range(0xD800, 0xE000)
 
 _TAG: Final = re.compile(r"[a-zA-Z][^\s/>\0]*")
 _BETWEEN: Final = re.compile(r"[\s/]*")
@@ -55,10 +62,35 @@ def plain(html: str, base: str = "") -> Plain:
     """
     if "<" not in html and "&" not in html:
         return Plain(html.strip(), (), ())
+    html = mended(html)
     simple = _simple(html, base)
     if simple is not None:
         return simple
     return _whole(html, base)
+
+
+def mended(written: str) -> str:
+    """A text with numeric references that every parser takes.
+
+    An emoji that is written as two halves is itself; halves without the other, and numbers that are no
+    character's, are U+FFFD.
+    """
+    if "&#" not in written:
+        return written
+    changed = _REFERENCE.sub(_mended, written)
+    return changed.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _mended(reference: re.Match[str]) -> str:
+    """The reference, or the half or the sign that stands for it."""
+    written = reference[1] or reference[2]
+    digits = written.lstrip("0") or "0"
+    number = int(digits, 16 if reference[1] else 10) if len(digits) <= _DIGITS else sys.maxunicode + 1
+    if number > sys.maxunicode:
+        return "\N{REPLACEMENT CHARACTER}"
+    if number in _HALVES:
+        return chr(number)
+    return reference[0] if digits == written else f"&#{number};"
 
 
 def absolute(written: object, base: str) -> str | None:

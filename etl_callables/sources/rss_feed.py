@@ -29,9 +29,10 @@ from etl_callables.http import version as version_with
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
+from etl_callables.sources.feed_text import text_of
 from etl_callables.sources.feed_times import moment_of
 from etl_callables.sources.fields import items_of, needed, text
-from etl_callables.sources.markup import Plain, absolute, plain
+from etl_callables.sources.markup import Plain, absolute, mended, plain
 from etl_callables.sources.words import Words, parse
 from etl_callables.url import shown, veiled
 from etl_callables.verdict import Answer
@@ -209,18 +210,17 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
         data = value["text"].encode() if "text" in value else _decoded(value["base64"])
         # Published with the posts, for others to read than those who read the job.
         context.update(feed=veiled(value["feed"]), words=parse(value.get("query")))
-        if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            feed = decode(data)
+        written = text_of(data, text(value.get("kind")) or "")
+        is_json = written.startswith("{")
+        try:
+            feed = decode(written.encode()) if is_json else _xml(written)
+        except Exception as problem:  # whatever a parser trips over costs one feed, not the others
+            raise TypeError("no feed") from problem
+        if is_json:
             context.update(read=_json_entry, language=feed.get("language"), authors=feed.get("authors"))
             return feed["items"] if isinstance(feed["items"], list) else None
-        parsed = feedparser.parse(
-            io.BytesIO(data),
-            response_headers={"content-type": value.get("kind") or "application/xml"},
-            sanitize_html=False,
-            resolve_relative_uris=False,
-        )
-        context.update(read=_xml_entry, language=parsed.feed.get("language"))
-        return parsed.entries if parsed.version or parsed.entries else None
+        context.update(read=_xml_entry, language=feed.feed.get("language"))
+        return feed.entries if feed.version or feed.entries else None
 
     def read(entry: Any) -> Post | Skipped:
         post: Post | Skipped = context["read"](entry, context, fetched_at)
@@ -230,6 +230,16 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
         return post
 
     return items_of(body, found, read)
+
+
+def _xml(written: str) -> Any:
+    """What feedparser reads in a text, which it is told the encoding of."""
+    return feedparser.parse(
+        io.BytesIO(mended(written).encode()),
+        response_headers={"content-type": "application/xml; charset=utf-8"},
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
 
 
 def _decoded(value: str) -> bytes:

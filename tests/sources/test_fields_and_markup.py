@@ -79,6 +79,10 @@ def test_what_is_needed_and_not_there_is_an_error() -> None:
         ("<p>unclosed <b>bold", "unclosed bold"),
         ("a<!-- hidden -->b", "ab"),
         ('<span class="invisible">https://</span><span class="ellipsis">a.example/b</span>c', None),
+        ("a &#55357;&#56832;&#xd83d; <b>&#x1F600;</b>", "a 😀\N{REPLACEMENT CHARACTER} 😀"),
+        (f"a &#{'1' * 5000}; <b>b", "a \N{REPLACEMENT CHARACTER} b"),
+        (f"a &#x{'0' * 5000}42; &#{'0' * 5000}67;<!-- c -->", "a B C"),
+        (f"a &amp;#{'1' * 4301};", f"a &#{'1' * 4301};"),
         ("", ""),
     ],
 )
@@ -95,6 +99,14 @@ def test_links_and_pictures_are_listed_once_each_in_their_order() -> None:
     found = plain(html)
     assert found.links == ("https://b.example/?x=1&y=2", "https://a.example/")
     assert found.media == ("https://a.example/1.png",)
+
+
+def test_an_address_with_a_number_of_no_character_is_an_address() -> None:
+    for tag in (
+        f'<a href="https://b.example/&#{"1" * 5000};">',
+        f"<td><a href='https://b.example/&#{'1' * 5000};'>",
+    ):
+        assert plain(tag).links == ("https://b.example/\N{REPLACEMENT CHARACTER}",)
 
 
 @given(st.text())

@@ -520,6 +520,64 @@ def test_other_encodings_are_read_as_they_are_declared() -> None:
     assert (item.text or "").startswith("Grüße aus München")
 
 
+UTF_16 = [
+    (form, kind)
+    for form in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
+    for kind in ("text/xml", "text/xml; charset=utf-16", "application/rss+xml; charset=utf-8", "")
+]
+UTF_8 = [
+    ("utf-8", f"text/xml; charset={name}")
+    for name in ("windows-1252", "iso-8859-1", "us-ascii", "utf-16", "koi8-r", "idna", "hex", "none-such")
+]
+
+
+@pytest.mark.parametrize(("form", "kind"), UTF_16 + UTF_8)
+def test_a_servers_wrong_word_for_an_encoding_changes_no_letter(form: str, kind: str) -> None:
+    written = rss([Made(1, NOON, "Grüße, Привет")]).decode().replace("utf-8", form[:6].rstrip("-"))
+    (item,) = rows(written.encode(form), kind)
+    assert isinstance(item, Post)
+    assert (item.text or "").startswith("Grüße, Привет")
+
+
+def test_what_a_server_says_counts_where_the_feed_says_nothing() -> None:
+    """Two Chinese characters that could be UTF-8 by their bytes."""
+    written = rss([Made(1, NOON, "联通")]).decode().replace(' encoding="utf-8"', "").encode("gb2312")
+    (item,) = rows(written, "text/xml; charset=GB2312")
+    assert isinstance(item, Post)
+    assert (item.text or "").startswith("联通")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("hi &#55357;&#56832; there", "hi 😀 there"),
+        ("hi &#xD83D;&#XDE00;", "hi 😀"),
+        ("hi &amp;#xD83D;&amp;#56832;", "hi 😀"),
+        ("<![CDATA[hi &#55357;&#56832;]]>", "hi 😀"),
+        ("a &#xD800; b", "a \N{REPLACEMENT CHARACTER} b"),
+        (f"a &#{'1' * 5000}; b", "a \N{REPLACEMENT CHARACTER} b"),
+        (f"a &amp;#{'1' * 5000}; b", "a \N{REPLACEMENT CHARACTER} b"),
+        (f"a &#{'0' * 5000}66; &#x110000;", "a B \N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_numbers_of_characters_that_are_none_cost_no_entry(written: str, meant: str) -> None:
+    feed = rss([Made(1, NOON, "ONE"), Made(2, NOON, "two")]).decode().replace("ONE", written)
+    items = [item for item in rows(feed.encode()) if isinstance(item, Post)]
+    found = {item.id: (item.text or "").partition("\n")[0] for item in items}
+    assert found == {f"{FEED}#1": meant, f"{FEED}#2": "two"}
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        b"<rss version='2.0'><channel><item><guid>1</guid><item><link>x</item></link></item></channel></rss>",
+        b'{"items": [}',
+    ],
+)
+def test_a_feed_that_the_parser_trips_over_is_skipped(feed: bytes) -> None:
+    assert [item.reason for item in rows(feed) if isinstance(item, Skipped)] == ["unknown-shape"]
+
+
 def test_an_entry_without_identifier_is_known_by_its_link() -> None:
     bare = rss([MADE]).replace(b'<guid isPermaLink="false">77</guid>', b"")
     assert [item.id for item in rows(bare) if isinstance(item, Post)] == [f"{SITE}/77"]
