@@ -15,7 +15,8 @@ _CLOCK: Final = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](
 _CLOCK_OF_SIX: Final = r"(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?"
 _NOON: Final = r"(?:\s*(?P<noon>[ap])\.?m(?![a-z])\.?)?"
 _ZONE: Final = r"""
-    (?: \s* (?:GMT|UTC|UT)? \s* (?P<offset>[+-]\d{1,2}(?::?[0-5]\d)?) (?:\s+[a-z]{1,5})? (?:\s*\(.*\))?
+    (?: \s* (?:GMT|UTC|UT)? \s* (?P<offset>[+-](?:\d{1,2}(?::[0-5]\d)?|\d\d?[0-5]\d))
+        (?:\s+[a-z]{1,5})? (?:\s*\(.*\))?
       | \s* (?P<zone>[a-z]+(?:[/_][a-z]+)*) (?:\s*\(.*\))? )?
 """
 _DAY: Final = r"""
@@ -36,7 +37,17 @@ _FORMS: Final = tuple(
     )
 )
 
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december",
+)  # fmt: skip
+_ALIKE: Final = {
+    "januar", "januari", "janvier", "janeiro", "februar", "februari", "febrero", "mars", "marts", "marzo",
+    "aprile", "juni", "juli", "augusti", "augustus", "septembre", "octobre", "octubre", "novembre",
+    "novembro",
+}  # fmt: skip
+"""Months of other languages that begin as the English ones do."""
+
 _HOURS: Final = {
     "z": 0, "ut": 0, "utc": 0, "gmt": 0, "etc/utc": 0, "etc/gmt": 0,
     "adt": -3, "ast": -4, "edt": -4, "est": -5, "cdt": -5, "cst": -6,
@@ -94,7 +105,11 @@ def _year(written: str) -> int:
 
 def _month(written: str) -> int:
     """ValueError where it is none."""
-    return int(written) if written.isdecimal() else _MONTHS.index(written[:3].lower()) + 1
+    if written.isdecimal():
+        return int(written)
+    name = written.lower()
+    known = name[:3] if name in _ALIKE else name
+    return [month.startswith(known) for month in _MONTHS].index(True) + 1
 
 
 def _hour(parts: dict[str, str]) -> int | None:
@@ -110,7 +125,8 @@ def _hour(parts: dict[str, str]) -> int | None:
 def _zone(parts: dict[str, str]) -> tzinfo | None:
     """The zone of a time, UTC where it has none; None where nobody knows which is meant."""
     if offset := parts.get("offset"):
-        hours, minutes = offset[1:].split(":") if ":" in offset else (offset[1:3], offset[3:] or "0")
+        digits = offset[1:].replace(":", "")
+        hours, minutes = (digits, "0") if len(digits) <= 2 else (digits[:-2], digits[-2:])  # noqa: PLR2004
         span = timedelta(hours=int(hours), minutes=int(minutes))
         return timezone(-span if offset[0] == "-" else span) if span < timedelta(days=1) else None
     name = parts.get("zone", "utc")
