@@ -31,7 +31,7 @@ from etl_callables.run import Run
 from etl_callables.sources import Page, Request
 from etl_callables.sources.feed_text import text_of
 from etl_callables.sources.feed_times import moment_of
-from etl_callables.sources.fields import items_of, needed, text
+from etl_callables.sources.fields import identifier, items_of, needed, text
 from etl_callables.sources.markup import Plain, absolute, mended, plain
 from etl_callables.sources.words import Words, parse
 from etl_callables.url import shown, veiled
@@ -44,9 +44,20 @@ SEEKS: Final = False
 
 _ROOT: Final = re.compile(rb"<(?:\w+:)?(rss|feed|rdf)\b", re.IGNORECASE)
 _END: Final = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>|<(?:\w+:)?feed\b[^>]*/>", re.IGNORECASE)
+_BASE: Final = re.compile(r"""\bxml:base\s*=\s*("[^"<]*"|'[^'<]*')""")
+_COMMENT: Final = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
+_NEAR: Final = 4096
+"""Bytes in which a feed begins, and in which it ends, but for comments around it."""
+
+_FAR: Final = 1 << 18
+"""Bytes that are looked through with the comments."""
+
 _NOT_MODIFIED: Final = 304
-_GLOBAL: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-"""How identifiers begin that are unique in the world: URLs, URNs and tags."""
+_GLOBAL: Final = re.compile(
+    r"[a-z][a-z0-9+.-]*://[^\s/]|urn:[a-z0-9-]+:.|tag:[^\s,:]+,\d|(?:did|doi|info|oai|uuid|yt:video):.",
+    re.IGNORECASE,
+)
+"""How identifiers begin that are unique in the world: URLs of a host, URNs, tags and others alike."""
 
 
 def version() -> str:
@@ -170,8 +181,9 @@ def _check(feed: str, answer: Answer) -> None:
             ) from problem
         if whole:
             return
-    elif _ROOT.search(body[:4096].replace(b"\0", b"")):
-        if not _END.search(body[-4096:].replace(b"\0", b"")):
+    elif _ROOT.search(_COMMENT.sub(b"", body[:_FAR].replace(b"\0", b""))[:_NEAR]):
+        tail = body[-_FAR:].replace(b"\0", b"")
+        if not any(_END.search(part[-_NEAR:]) for part in (tail, _COMMENT.sub(b"", tail))):
             raise RetryLater(f"The feed {shown(feed)} broke off before its end.")
         return
     what = "a web page" if answer.is_page else answer.kind or "something"
@@ -196,7 +208,9 @@ def _body(feed: str, answer: Answer, query: str | None) -> bytes:
 
 
 def _names(body: bytes) -> list[str]:
-    return [item.id for item in posts(body, datetime.now(UTC)) if isinstance(item, Post)]
+    """What all entries are known by, whether they match the job's query or not."""
+    items = _posts(body, datetime.now(UTC), matching=False)
+    return [item.id for item in items if isinstance(item, Post)]
 
 
 # --- reading ----------------------------------------------------------------------------------------
@@ -204,6 +218,10 @@ def _names(body: bytes) -> list[str]:
 
 def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
     """The entries of a feed; those that the job's query does not match are skipped."""
+    return _posts(body, fetched_at, matching=True)
+
+
+def _posts(body: bytes, fetched_at: datetime, *, matching: bool) -> Iterator[Post | Skipped]:
     context: dict[str, Any] = {}
 
     def found(value: Any) -> Iterable[Any] | None:
@@ -225,7 +243,7 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
     def read(entry: Any) -> Post | Skipped:
         post: Post | Skipped = context["read"](entry, context, fetched_at)
         words: Words = context["words"]
-        if isinstance(post, Post) and words and not words.match(post.text, post.author):
+        if matching and isinstance(post, Post) and words and not words.match(post.text, post.author):
             return Skipped("no-match", post.id[:200])
         return post
 
@@ -235,11 +253,20 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
 def _xml(written: str) -> Any:
     """What feedparser reads in a text, which it is told the encoding of."""
     return feedparser.parse(
-        io.BytesIO(mended(written).encode()),
+        io.BytesIO(_BASE.sub(_readable, mended(written)).encode()),
         response_headers={"content-type": "application/xml; charset=utf-8"},
         sanitize_html=False,
         resolve_relative_uris=False,
     )
+
+
+def _readable(base: re.Match[str]) -> str:
+    """What says of an address that it is the base; nothing where it is none, which would cost the entries."""
+    try:
+        urlsplit(base[1].strip("\"'"))
+    except ValueError:
+        return ""
+    return base[0]
 
 
 def _decoded(value: str) -> bytes:
@@ -302,7 +329,7 @@ def _part(detail: Mapping[str, Any], feed: str) -> Plain:
 def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
     link = text(item.get("url"))
     given = item.get("id")
-    name = _name(str(given) if isinstance(given, int | float) else text(given), link, context["feed"])
+    name = _name(str(given) if isinstance(given, float) else identifier(given), link, context["feed"])
     when = _when(item.get(name) for name in ("date_published", "date_modified"))
     if when is None:
         return Skipped("no-time", name[:200])
@@ -311,8 +338,8 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
     if not said.text:
         said = Plain(text(item.get("summary")) or "", said.links, said.media)
     own = [item["author"]] if item.get("author") else None  # version 1.0 of the format
-    authors = item.get("authors") or own or context["authors"] or ()
-    names = [one.get("name") for one in authors if isinstance(one, dict)]
+    authors = item.get("authors") or own or context["authors"]
+    names = [one.get("name") for one in _listed(authors) if isinstance(one, dict)]
     return _post(
         name,
         context["feed"],
@@ -322,11 +349,19 @@ def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> 
         [Plain(text(item.get("title")) or "", (), ()), said],
         text(item.get("language")) or text(context["language"]),
         None,
-        [text(tag) for tag in item.get("tags") or ()],
+        [text(tag) for tag in _listed(item.get("tags"))],
         [one for one in (link, text(item.get("external_url"))) if one],
-        [item.get("image"), *(one.get("url") for one in item.get("attachments") or ())],
+        [
+            item.get("image"),
+            *(one.get("url") for one in _listed(item.get("attachments")) if isinstance(one, dict)),
+        ],
         fetched_at,
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    """The members of a list; none of what is no list."""
+    return value if isinstance(value, list) else []
 
 
 def _post(  # noqa: PLR0917 - the parts that differ, in the order of a post's fields

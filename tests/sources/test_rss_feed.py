@@ -175,6 +175,22 @@ def test_a_feed_that_moved_on_too_far_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_entries_that_a_query_leaves_out_are_held_too(tmp_path: Path) -> None:
+    """A feed with some of them left misses nothing; one with none of them may, though none was taken."""
+    site = Site([Made(1, day(1).start, "covid"), Made(2, day(1).start, "weather")])
+    with StandIn(site) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss", query="covid")
+        assert take(asked, day(1))[0] == [1]
+        site.posts = [site.posts[1], Made(3, day(2).start, "covid")]
+        numbers, manifest = take(asked, day(2))
+        assert (numbers, manifest.complete) == ([3], True)
+        site.posts = [Made(4, day(3).start, "weather")]
+        assert not take(asked, day(3))[1].complete
+        site.posts = [Made(5, day(4).start, "covid")]
+        numbers, manifest = take(asked, day(4))
+    assert (numbers, manifest.complete) == ([5], False)
+
+
 def test_since_bounds_what_the_first_run_takes(tmp_path: Path) -> None:
     site = Site([entry(1, day(1).start), entry(3, day(3).start)])
     with StandIn(site) as service:
@@ -380,6 +396,7 @@ def read(pages: Sequence[Page]) -> list[Post | Skipped]:
     ("body", "kind"),
     [
         (b"<html>hello", "text/html"),
+        (b"<html><!-- <rdf:RDF></rdf:RDF> -->hello", "text/html"),
         (b"\x89PNG", "image/png"),
         (b'{"posts": []}', "application/json"),
         (b"", "text/xml"),
@@ -578,6 +595,54 @@ def test_a_feed_that_the_parser_trips_over_is_skipped(feed: bytes) -> None:
     assert [item.reason for item in rows(feed) if isinstance(item, Skipped)] == ["unknown-shape"]
 
 
+@pytest.mark.parametrize(
+    ("given", "everywhere"),
+    [
+        ("https://blog.example/?p=1", True),
+        ("urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8", True),
+        ("tag:blog.example,2026:1", True),
+        ("oai:arXiv.org:2101.00001v1", True),
+        ("yt:video:abc", True),
+        ("post:1", False),
+        ("Note: more", False),
+        ("file:///1", False),
+        ("urn:1", False),
+    ],
+)
+def test_an_identifier_is_the_feeds_own_unless_it_is_one_of_the_world(given: str, everywhere: bool) -> None:
+    (item,) = rows(json.dumps({"items": [{**json_item(MADE), "id": given}]}).encode())
+    assert isinstance(item, Post)
+    assert item.id == (given if everywhere else f"{FEED}#{given}")
+
+
+@pytest.mark.parametrize("size", [5_000, 60_000])
+def test_what_stands_around_a_feed_is_no_reason_to_refuse_it(size: int) -> None:
+    comment = f"<!--{'x' * size}-->".encode()
+    start, _, end = rss([MADE]).partition(b"\n")
+    with StandIn(lambda _: Answer(start + comment + end + comment, kind="text/xml")) as service:
+        assert len(read(ask(service, "rss"))) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"authors": 5}, {"authors": "x", "tags": 7, "attachments": 5}, {"tags": {}, "attachments": [5, {}]}],
+)
+def test_parts_of_another_kind_cost_no_entry(changed: dict[str, Any]) -> None:
+    """Of the feed, and of the entry itself."""
+    item = json_item(MADE)
+    del item["authors"]
+    for feed in ({**changed, "items": [item]}, {"items": [{**item, **changed}]}):
+        (found,) = rows(json.dumps(feed).encode())
+        assert isinstance(found, Post)
+        assert (found.author, found.text) == (None, POST.text)
+
+
+def test_a_base_that_is_no_address_costs_no_entry() -> None:
+    for base in ("xml:base='http://['", 'xml:base = "http://["'):
+        feed = rss([MADE]).decode().replace("<item>", f"<item {base}>").replace("<rss ", f"<rss {base} ")
+        assert rows(feed.encode()) == [POST._replace(id=f"{FEED}#77", replies=3)]
+
+
 def test_an_entry_without_identifier_is_known_by_its_link() -> None:
     bare = rss([MADE]).replace(b'<guid isPermaLink="false">77</guid>', b"")
     assert [item.id for item in rows(bare) if isinstance(item, Post)] == [f"{SITE}/77"]
@@ -590,6 +655,7 @@ def test_an_entry_without_identifier_is_known_by_its_link() -> None:
         (b"<rss version='2.0'><channel><item><guid>x</guid></item></channel></rss>", "no-time"),
         (json.dumps({"items": [{"id": "1", "content_text": "x"}]}).encode(), "no-time"),
         (json.dumps({"items": [{**json_item(MADE), "id": None, "url": None}]}).encode(), "unknown-shape"),
+        (json.dumps({"items": [{**json_item(MADE), "id": True, "url": None}]}).encode(), "unknown-shape"),
         (json.dumps({"items": [{**json_item(MADE), "date_published": "soon"}]}).encode(), "no-time"),
         (json.dumps({"items": [7]}).encode(), "unknown-shape"),
     ],
