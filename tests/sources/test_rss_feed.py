@@ -550,10 +550,11 @@ UTF_8 = [
 
 @pytest.mark.parametrize(("form", "kind"), UTF_16 + UTF_8)
 def test_a_servers_wrong_word_for_an_encoding_changes_no_letter(form: str, kind: str) -> None:
-    written = rss([Made(1, NOON, "Grüße, Привет")]).decode().replace("utf-8", form[:6].rstrip("-"))
-    (item,) = rows(written.encode(form), kind)
-    assert isinstance(item, Post)
-    assert (item.text or "").startswith("Grüße, Привет")
+    for words in ("Привет", "Grüße"):  # in UTF-16 the first are all bytes of ASCII
+        written = rss([Made(1, NOON, words)]).decode().replace("utf-8", form[:6].rstrip("-"))
+        (item,) = rows(written.encode(form), kind)
+        assert isinstance(item, Post)
+        assert (item.text or "").startswith(words)
 
 
 def test_what_a_server_says_counts_where_the_feed_says_nothing() -> None:
