@@ -307,6 +307,6 @@ def _written(manifest: Manifest, *, same: bool) -> str:
         return f"{url} holds these {posts} already; not written again."
     if manifest.replaced:
         was = manifest.replaced
-        old = "unknown posts" if was.posts is None else f"{was.posts:,} posts"
+        old = "an object that no run of this job wrote" if was.posts is None else f"{was.posts:,} posts"
         return f"Wrote {posts} to {where}, in place of {old} ({was.size:,} bytes)."
     return f"Wrote {posts} to {where} ({manifest.object.size:,} bytes)."

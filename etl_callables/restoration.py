@@ -59,7 +59,7 @@ def restore(
 _ADVICE = {
     "extra": "it is not touched, for somebody may need it: move it away, or delete it where nobody does",
     "changed-raw": "nothing is made of other pages than its run read",
-    "no-raw": "only fetching it again brings them back: clear the extract task of that run",
+    "no-raw": "only fetching it again brings them back: clear the run's extract in Airflow, or {again}",
     "damaged": "delete this file, and no other of that window, and {again}",
     "abandoned": "clear the run in Airflow or {again}, or delete these files where nobody wants it",
     "no-manifest": "its raw pages do not give these very bytes today: keep both, and {again}",

@@ -122,8 +122,12 @@ def _of_a_new_one(job: Job, ahead: Forecast | None, around: Surroundings) -> Ite
 def _takes_over(job: Job, around: Surroundings) -> Iterator[Remark]:
     other = around.left.get(where(job))
     if other is not None:
-        text = "it writes over the objects that {0} left: both are called {1}"
-        yield Remark("takes-over", text, (other, place(job)))
+        yield _taking_over(other, job)
+
+
+def _taking_over(other: str, job: Job) -> Remark:
+    text = "it writes over the objects that {0} left: both are called {1}"
+    return Remark("takes-over", text, (other, place(job)))
 
 
 def _plain_fields(job: Job) -> tuple[str, ...]:
@@ -171,6 +175,8 @@ def _of_an_edit(change: Change, before: Job, after: Job, now: datetime) -> Itera
 def _renamed(before: Job, after: Job) -> Iterator[Remark]:
     text = "to Airflow it is a new job: the runs and manifests so far stay with {0}"
     yield Remark("history", text, (before.id,))
+    if where(before) == where(after):
+        yield _taking_over(before.id, after)
     files = after.options.get("files")
     names = [files] if isinstance(files, str) else files or []
     relative = [name for name in names if "://" not in name and not name.startswith("/")]
