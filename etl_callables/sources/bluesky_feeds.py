@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import Any, Final
 
 from etl_callables.errors import RetryLater, Stop
@@ -19,14 +17,10 @@ from etl_callables.http import one_line
 from etl_callables.sources import Page, Request
 from etl_callables.sources.bluesky_items import created
 from etl_callables.sources.bluesky_session import Session
+from etl_callables.sources.patience import Patience
 
 SIZE: Final = 100
 """Items on a page at most."""
-
-UNORDERED: Final = "the feed is not in the order of time, so older pages may hold more of the window"
-
-_OLD: Final = 3
-"""Pages in a row with nothing but older posts, after which a feed is taken to have come past the window."""
 
 _PROFILE: Final = re.compile(r"https?://[^/]+/profile/([^/?#]+)/?")
 _FEED: Final = re.compile(
@@ -71,53 +65,28 @@ def skipping(cursor: str, end: datetime) -> str:
     return cursor
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How far a feed is read: `old` pages in a row had only older posts, `last` is the time of the last one.
-
-    `ordered` is whether every post so far was older than the one before; `cursor` is the feed's own.
-    """
-
-    old: int = 0
-    last: int | None = None
-    ordered: bool = True
-    cursor: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.old}:{'' if self.last is None else self.last}:{int(self.ordered)}:{self.cursor}"
-
-    @classmethod
-    def parse(cls, text: str | None) -> _Reading:
-        if text is None:
-            return cls()
-        old, last, ordered, cursor = text.split(":", 3)
-        return cls(int(old), int(last) if last else None, ordered == "1", cursor)
-
-    def after(self, times: list[datetime], start: datetime, cursor: str | None) -> _Reading:
-        """With one more page, of posts of these times."""
-        numbers = [*([] if self.last is None else [self.last]), *(int(time.timestamp()) for time in times)]
-        return _Reading(
-            self.old + 1 if times and max(times) < start else 0,
-            numbers[-1] if numbers else None,
-            self.ordered and all(newer >= older for newer, older in pairwise(numbers)),
-            cursor,
-        )
-
-
 def feed(session: Session, request: Request, cursor: str | None) -> Iterator[Page]:
     """What the feed generator `options.feed` gives, in its order, from `cursor` on."""
     asked = {"feed": _name(session, str(request.options["feed"])), "limit": _size(request)}
-    reading = _Reading.parse(cursor)
+    patience, own = _place(cursor)
     while True:
-        body, times, following = _ask(session, "app.bsky.feed.getFeed", asked, reading.cursor)
-        reading = reading.after(times, request.window.start, following)
-        if following is None:
+        body, times, own = _ask(session, "app.bsky.feed.getFeed", asked, own)
+        patience = patience.after(times, request.window.start)
+        if own is None:
             yield Page((body,), None)
             return
-        if reading.old >= _OLD:
-            yield Page((body,), None, None if reading.ordered else UNORDERED)
+        if patience.is_over:
+            yield Page((body,), None, patience.missing)
             return
-        yield Page((body,), str(reading))
+        yield Page((body,), f"{patience}:{own}")
+
+
+def _place(cursor: str | None) -> tuple[Patience, str | None]:
+    """How far a feed is read, and its own cursor."""
+    if cursor is None:
+        return Patience(), None
+    old, last, ordered, own = cursor.split(":", 3)
+    return Patience.parse(f"{old}:{last}:{ordered}"), own
 
 
 def _name(session: Session, written: str) -> str:

@@ -2,17 +2,17 @@
 
 Pages go back in time by identifiers. Those of Mastodon itself begin with the millisecond in which a
 post reached the server (`lib/mastodon/snowflake.rb`), so that a window in the past is found at once;
-other servers are read back from their newest post. A search knows whole seconds only: it takes an
-identifier for "before this second" (`app/services/statuses_search_service.rb`), so its pages go on by
-how many posts came before them.
+other servers are read back from what reached them last, which may be old. A search knows whole seconds
+only: it takes an identifier for "before this second" (`app/services/statuses_search_service.rb`), so its
+pages go on by how many posts came before them.
 API: https://docs.joinmastodon.org/methods/timelines/
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -20,8 +20,9 @@ from etl_callables.errors import RetryLater, Stop
 from etl_callables.http import Client, one_line, rate_of, version
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
-from etl_callables.sources.fields import identifier, needed, text
+from etl_callables.sources.fields import identifier, text
 from etl_callables.sources.mastodon_items import PLATFORM, Ends, brief, ends, posts
+from etl_callables.sources.patience import Patience
 from etl_callables.verdict import Answer, Service, said
 
 REPEATS: Final = True
@@ -38,8 +39,14 @@ DEPTH: Final = 10_000
 """Posts of one search that can be reached by their number (Elasticsearch's `max_result_window`)."""
 
 _SIZE: Final = 40
+_MOVED: Final = "account has moved"
+"""Under this the parts of a request know that it was told."""
+
 _OWN: Final = re.compile(r"[3-9][0-9]*[.][0-9]+")
-"""Versions of Mastodon whose identifiers hold the time; other software says `(compatible; ...)`."""
+"""Versions of Mastodon whose identifiers hold the time."""
+
+_OTHER: Final = re.compile(r"[(\[]|\b(compatible|not)\b", re.IGNORECASE)
+"""What other software says besides: `2.7.2 (compatible; Akkoma 3.15)`, `4.0.0 (not true Mastodon; ...)`."""
 
 __all__ = ["PLATFORM", "REPEATS", "UNKEPT", "brief", "pages", "posts", "version"]
 
@@ -47,7 +54,7 @@ __all__ = ["PLATFORM", "REPEATS", "UNKEPT", "brief", "pages", "posts", "version"
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     """Pages of up to 40 posts, newest first. A cursor is a `_Turn`."""
     token = _token(request)
-    timeline = _Timeline(request, logged_in=token is not None)
+    timeline = _Timeline(request, run, logged_in=token is not None)
     with Client.of(
         timeline.server,
         f"https://{timeline.server}",
@@ -68,34 +75,36 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
             page: Ends | None = answer.value
             if page is None:
                 raise RetryLater(f"{timeline.server} sent no page of posts.")
-            following = turn.after(page, answer.headers.get("link", ""))
-            if page.newest is not None and page.newest < earliest:
-                following = None
-            elif following is None and page.posts and turn.offset is not None:
-                missing = (
-                    f"{timeline.server} finds no more than {DEPTH:,} posts that arrived before one second"
-                )
-                yield Page((one_line(answer.body),), None, missing)
-                return
-            yield Page((one_line(answer.body),), None if following is None else str(following))
+            following, missing = _next(turn, page, answer.headers.get("link", ""), earliest)
+            if missing:
+                missing = f"{timeline.server}: {missing}"
+            yield Page((one_line(answer.body),), None if following is None else str(following), missing)
             if following is None:
                 return
             turn = following
 
 
 class _Turn(NamedTuple):
-    """Where a page lies: before an identifier and, of a search, after so many posts. Written `123+40`."""
+    """Where a page lies: before an identifier and, of a search, after so many posts. Written `123+40`.
+
+    A list that may not be in the order of time is read with `patience`, which is written before: `0::1~123`.
+    """
 
     before: str | None
     offset: int | None = None
+    patience: Patience | None = None
 
     def __str__(self) -> str:
-        return (self.before or "") + ("" if self.offset is None else f"+{self.offset}")
+        patience = "" if self.patience is None else f"{self.patience}~"
+        return patience + (self.before or "") + ("" if self.offset is None else f"+{self.offset}")
 
     @classmethod
     def parse(cls, written: str) -> _Turn:
-        before, _, offset = written.partition("+")
-        return cls(before or None, int(offset) if offset else None)
+        patience, _, place = written.rpartition("~")
+        before, _, offset = place.partition("+")
+        return cls(
+            before or None, int(offset) if offset else None, Patience.parse(patience) if patience else None
+        )
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -112,7 +121,7 @@ class _Turn(NamedTuple):
         """
         if self.offset is None:
             older = _older(link) or page.last
-            return _Turn(older) if older is not None else None
+            return self._replace(before=older) if older is not None else None
         if not page.posts:
             return None
         offset = self.offset + page.posts
@@ -121,8 +130,26 @@ class _Turn(NamedTuple):
         if page.last is None or not page.last.isdecimal():
             return None
         second = (int(page.last) >> 16) // 1000 + 1
-        again = _Turn(str(second * 1000 << 16), 0)
+        again = self._replace(before=str(second * 1000 << 16), offset=0)
         return again if int(again.before or 0) < int(self.before) else None
+
+
+def _next(turn: _Turn, page: Ends, link: str, earliest: datetime) -> tuple[_Turn | None, str | None]:
+    """Where to go on after a page, None where reading ends; and what is missing then, if anything."""
+    if turn.patience is None:
+        if page.newest is not None and page.newest < earliest:
+            return None, None
+    else:
+        patience = turn.patience.after([page.newest] if page.newest else [], earliest)
+        if patience.is_over:
+            return None, patience.missing
+        turn = turn._replace(patience=patience)
+    following = turn.after(page, link)
+    if following is not None or not page.posts:
+        return following, None
+    if turn.offset is None:
+        return None, "a page without identifiers, after which nothing can be asked for"
+    return None, f"a search finds no more than {DEPTH:,} posts that arrived before one second"
 
 
 def _token(request: Request) -> str | None:
@@ -132,9 +159,10 @@ def _token(request: Request) -> str | None:
 class _Timeline:
     """What a job asks a server for: a search for its query, or what its options name."""
 
-    def __init__(self, request: Request, *, logged_in: bool) -> None:
+    def __init__(self, request: Request, run: Run, *, logged_in: bool) -> None:
         options = request.options
         self.server = str(options["server"])
+        self._request, self._run = request, run
         self._query = (request.query or "").strip()
         self._options = options
         if self._query and not logged_in:
@@ -157,7 +185,7 @@ class _Timeline:
             raise Stop(
                 "Nothing says what to read: the job needs a hashtag, an account, a timeline or a query."
             )
-        name = needed(identifier(self._account(client).get("id")), "id")
+        name = self._account(client)
         left_out = {
             f"exclude_{what}": "true"
             for what, option in (("replies", "replies"), ("reblogs", "boosts"))
@@ -165,7 +193,8 @@ class _Timeline:
         }
         return f"/api/v1/accounts/{quote(name, safe='')}/statuses", left_out
 
-    def _account(self, client: Client) -> Mapping[str, Any]:
+    def _account(self, client: Client) -> str:
+        """The identifier of the account that the job names; where it has moved is told once."""
         name = str(self._options["account"])
         answer = client.get_json("/api/v1/accounts/lookup", {"acct": name.lstrip("@")}, accept={404})
         if answer.status == 404:  # noqa: PLR2004
@@ -173,9 +202,19 @@ class _Timeline:
                 f"{self.server} knows no account {name} (HTTP 404): correct the job's `options.account`, such"
                 " as user or user@another.server."
             )
-        if not isinstance(answer.value, dict) or not answer.value.get("id"):
+        found = answer.value if isinstance(answer.value, dict) else {}
+        number, moved = identifier(found.get("id")), found.get("moved")
+        if number is None:
             raise RetryLater(f"{self.server} sent no account.")
-        return answer.value
+        if isinstance(moved, dict) and not self._request.shared.setdefault(_MOVED, False):
+            self._request.shared[_MOVED] = True
+            self._run.log.warning(
+                "the account %s has moved to %s, where newer posts are: only what it left at %s is read",
+                name,
+                text(moved.get("acct")) or text(moved.get("url")) or "another server",
+                self.server,
+            )
+        return number
 
 
 def _judge(answer: Answer, request: Request) -> None:
@@ -193,9 +232,10 @@ def _first(client: Client, request: Request) -> _Turn:
     answer = client.get_json("/api/v2/instance", accept={404})
     software = answer.value.get("version") if isinstance(answer.value, dict) else None
     said = software if isinstance(software, str) else ""
-    is_own = _OWN.match(said) is not None and "compatible" not in said
+    is_own = _OWN.match(said) is not None and _OTHER.search(said) is None
     before = str(int((request.window.end + LATE).timestamp() * 1000) << 16) if is_own else None
-    return _Turn(before, 0 if request.query and (is_own or "compatible" in said) else None)
+    offset = 0 if request.query and (is_own or "compatible" in said) else None
+    return _Turn(before, offset, None if is_own else Patience())
 
 
 def _older(link: str) -> str | None:

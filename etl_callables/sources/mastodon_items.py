@@ -18,7 +18,7 @@ PLATFORM: Final = "mastodon"
 
 
 class Ends(NamedTuple):
-    """Where a page lies: its newest post's time, None when unknown, its last post's identifier, how many."""
+    """Where a page lies: its newest post's time, None when unknown, its last identifier, how many posts."""
 
     newest: datetime | None
     last: str | None
@@ -34,7 +34,8 @@ def ends(body: bytes) -> Ends | None:
     found = _statuses(decode(body))
     if found is None:
         return None
-    last = identifier(found[-1].get("id")) if found and isinstance(found[-1], dict) else None
+    names = (identifier(status.get("id")) for status in reversed(found) if isinstance(status, dict))
+    last = next((name for name in names if name), None)
     try:
         newest = max((moment(status["created_at"]) for status in found), default=None)
     except (ValueError, TypeError, LookupError):
@@ -69,7 +70,6 @@ def _post(status: dict[str, Any], fetched_at: datetime, *, whole: bool = True) -
     content = plain(html if whole else html[:0])
     tags, mentions = shown.get("tags") or (), shown.get("mentions") or ()
     known = {one.get("url") for one in (*tags, *mentions)}
-    quoted = status.get("quote") or {}
     return Post(
         platform=PLATFORM,
         id=needed(identifier(status.get("id")), "id"),
@@ -89,10 +89,10 @@ def _post(status: dict[str, Any], fetched_at: datetime, *, whole: bool = True) -
         source_label=text((status.get("application") or {}).get("name")),
         conversation_id=None,
         in_reply_to=identifier(status.get("in_reply_to_id")),
-        quoted=identifier((quoted.get("quoted_status") or {}).get("id") or quoted.get("quoted_status_id")),
+        quoted=_quoted(status),
         reposted=identifier(boosted.get("id")) if boosted else None,
-        hashtags=tuple(tag["name"] for tag in tags),
-        mentions=tuple(mention["acct"] for mention in mentions),
+        hashtags=tuple(name for tag in tags if (name := text(tag.get("name")))),
+        mentions=tuple(name for mention in mentions if (name := text(mention.get("acct")))),
         urls=tuple(link for link in content.links if link not in known and not _is_tag(link, tags)),
         media=tuple(
             address
@@ -101,6 +101,20 @@ def _post(status: dict[str, Any], fetched_at: datetime, *, whole: bool = True) -
         ),
         scraped_at=fetched_at,
     )
+
+
+def _quoted(status: dict[str, Any]) -> str | None:
+    """What a post quotes: in Mastodon below its `quote`, which in Akkoma and Pleroma is the post itself."""
+    quote, own = status.get("quote") or {}, status.get("pleroma")
+    others = own if isinstance(own, dict) else {}
+    names = (
+        (quote.get("quoted_status") or {}).get("id"),
+        quote.get("quoted_status_id"),
+        quote.get("id"),
+        status.get("quote_id"),
+        others.get("quote_id"),
+    )
+    return next((name for one in names if (name := identifier(one))), None)
 
 
 def _is_tag(link: str, tags: Any) -> bool:

@@ -24,6 +24,7 @@ from etl_callables.post import Post
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, bluesky_api
 from etl_callables.sources.bluesky_session import Session
+from etl_callables.sources.patience import UNORDERED
 from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.reading import read_job
@@ -369,7 +370,7 @@ def test_a_feed_is_left_once_it_has_come_past_the_window(ada: Person, many: list
     pages = ask(anybody, feed=ordered, window=later)
     assert (len(pages), pages[-1].truncated) == (4, None)
     pages = ask(anybody, feed=shuffled, window=later)
-    assert (len(pages), pages[-1].truncated) == (4, bluesky_api.bluesky_feeds.UNORDERED)
+    assert (len(pages), pages[-1].truncated) == (4, UNORDERED)
     rest = ask(anybody, feed=shuffled, window=later, cursor=pages[1].cursor)
     assert rest == pages[2:]
 

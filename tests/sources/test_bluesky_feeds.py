@@ -12,6 +12,7 @@ import pytest
 from etl_callables.errors import RetryLater
 from etl_callables.sources import Page, Request, bluesky_feeds
 from etl_callables.sources.bluesky_session import Session
+from etl_callables.sources.patience import UNORDERED
 from etl_callables.verdict import Answer
 from schemas.window import Window
 from tests.servers.bluesky_stand_in import view
@@ -55,8 +56,8 @@ def account(shelf: Shelf, account: str = "ada.test") -> list[Page]:
         ([[3], [2], [1]], 3, None),
         ([[3], [-1], [-2], [-3], [-4]], 4, None),
         ([[3], [-1], [-2], [2], [-3], [-4], [1]], 7, None),
-        ([[3], [-1], [-2], [2], [-3], [-4], [-5], [1]], 7, bluesky_feeds.UNORDERED),
-        ([[-2, -1], [-3], [-4], [1]], 3, bluesky_feeds.UNORDERED),
+        ([[3], [-1], [-2], [2], [-3], [-4], [-5], [1]], 7, UNORDERED),
+        ([[-2, -1], [-3], [-4], [1]], 3, UNORDERED),
         ([[-1, 1], [-1, 1], [-1, 1], [-1, 1], [-1, 1]], 5, None),
         ([[-1], [], [-2], [-3], [-4], [-5]], 5, None),
     ],

@@ -16,6 +16,7 @@ from etl_callables.http import Rate
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, mastodon_api
+from etl_callables.sources.patience import UNORDERED
 from schemas.window import Window
 from tests.servers.made import Made, made
 from tests.servers.mastodon import SERVER, name_of, number_of, server, status
@@ -75,7 +76,81 @@ def test_other_software_is_read_back_from_its_newest_post() -> None:
         pages = ask(service)
     assert inside(pages) == sum(post.created in DAY for post in posts)
     assert "max_id" not in service.asked[1].query
-    assert len(pages) == 3  # two of the time after, one that ends before the window
+    assert len(pages) == 5  # two of the time after, and all three that are older, as some may arrive late
+    assert pages[-1].truncated is None
+
+
+def test_a_page_of_posts_that_arrived_late_does_not_end_the_reading_of_other_software() -> None:
+    """Lists of other software are in the order of arrival."""
+    long_ago = Window(DAY.start - timedelta(days=10), DAY.start - timedelta(days=9))
+    ordered = [*made(40, long_ago, first=5000), *made(60, DAY), *made(200, long_ago, first=7000)]
+    rows = {str(1000 - place): post for place, post in enumerate(ordered)}
+
+    def answer(asked: Asked) -> Given:
+        if asked.path == "/api/v2/instance":
+            return {"version": "2.7.2 (compatible; Pleroma 2.9)"}
+        upto = int(asked.query.get("max_id", 1001))
+        found = [name for name in rows if int(name) < upto][:40]
+        return [{**status(rows[name]), "id": name} for name in found]
+
+    with StandIn(answer) as service:
+        pages = ask(service)
+        again = ask(service, pages[0].cursor)
+    assert inside(pages) == 60
+    assert (len(pages), pages[-1].truncated) == (6, f"{SERVER}: {UNORDERED}")
+    assert again == pages[1:]
+
+
+def test_software_that_only_calls_itself_mastodon_is_asked_without_times() -> None:
+    whole = server(made(5, DAY), own=False)
+
+    def answer(asked: Asked) -> Given:
+        if asked.path == "/api/v2/instance":
+            return {"version": "4.0.0 (not true Mastodon; really snac/2.70)"}
+        return whole(asked)
+
+    with StandIn(answer) as service:
+        assert inside(ask(service)) == 5
+    assert "max_id" not in service.asked[1].query
+
+
+def test_an_item_without_identifier_at_the_end_of_a_page_ends_nothing() -> None:
+    def answer(asked: Asked) -> Given:
+        if asked.path == "/api/v2/instance":
+            return {"version": "2.7.2 (compatible; Akkoma 3.15)"}
+        upto = int(asked.query.get("max_id", 9))
+        return [{**status(Made(upto, NOON)), "id": str(upto - 1)}, None] if upto > 6 else [None]
+
+    with StandIn(answer) as service:
+        pages = ask(service)
+    assert inside(pages) == 3
+    assert [page.truncated for page in pages[:-1]] == [None] * 3
+    assert "a page without identifiers" in (pages[-1].truncated or "")
+
+
+def test_where_an_account_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    whole = server(made(3, DAY))
+
+    def answer(asked: Asked) -> Given:
+        given = whole(asked)
+        if asked.path == "/api/v1/accounts/lookup":
+            return {**json.loads(answer_of(given).body), "moved": {"id": "7", "acct": "ada@new.example"}}
+        return given
+
+    with StandIn(answer) as service, caplog.at_level("WARNING"):
+        request = request_to(service, {"account": "sample_ada"})
+        assert inside(list(mastodon_api.pages(request, None, Run()))) == 3
+        list(mastodon_api.pages(request, None, Run()))
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("the account sample_ada has moved to ada@new.example, where newer posts are")
+
+
+def test_an_account_without_an_identifier_is_for_later() -> None:
+    def answer(asked: Asked) -> Given:
+        return {"id": [1]} if asked.path == "/api/v1/accounts/lookup" else {}
+
+    with StandIn(answer) as service, pytest.raises(RetryLater, match="sent no account"):
+        ask(service, options={"account": "sample_ada"})
 
 
 def test_a_server_that_says_nothing_of_itself_is_read_back_too() -> None:
@@ -323,6 +398,25 @@ def test_an_answer_a_quote_and_a_boost_know_what_they_refer_to() -> None:
     assert row(status(MADE, reblog=boosted, content="")) == POST._replace(
         reposted=boosted["id"], text="the boosted #covid @bo https://example.org/a"
     )
+
+
+@pytest.mark.parametrize(
+    "quoting",
+    [
+        {"quote": status(Made(6, NOON)), "quote_id": name_of(Made(6, NOON))},
+        {"quote": None, "quote_id": name_of(Made(6, NOON))},
+        {"pleroma": {"quote_id": name_of(Made(6, NOON))}},
+    ],
+)
+def test_a_quote_of_other_software_is_one(quoting: dict[str, Any]) -> None:
+    assert row(status(MADE, **quoting)) == POST._replace(quoted=name_of(Made(6, NOON)))
+
+
+def test_tags_and_mentions_whose_names_are_no_texts_are_left_out() -> None:
+    odd = status(MADE, tags=[{"name": 5}, *status(MADE)["tags"]], mentions=[{"acct": None}, {}])
+    item = row(odd)
+    assert isinstance(item, Post)
+    assert (item.hashtags, item.mentions) == (("covid",), ())
 
 
 def test_hashtags_of_another_server_are_no_links() -> None:
