@@ -170,6 +170,17 @@ def _of_an_edit(change: Change, before: Job, after: Job, now: datetime) -> Itera
     yield from _dates(change, before, after, now)
     yield from _personal(_plain_fields(before), _plain_fields(after))
     yield from _pseudonyms(before, after)
+    yield from _unprotected(before, after)
+
+
+def _unprotected(before: Job, after: Job) -> Iterator[Remark]:
+    """What was to hold or to go, and is not any more."""
+    if before.quality is not None and after.quality is None:
+        yield Remark("no-bounds", "quality is gone: whatever a run finds is published")
+    if before.keep is not None and after.keep is None:
+        yield Remark("kept-longer", "keep is gone: objects do not expire any more")
+    if before.keep_raw is not True and after.keep_raw is True:
+        yield Remark("kept-longer", "raw pages, which say who people are, are kept as long as objects")
 
 
 def _renamed(before: Job, after: Job) -> Iterator[Remark]:
