@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -329,6 +330,14 @@ def test_what_a_search_says_of_a_video_is_plain_text_and_a_channel_is_no_video()
     assert (video.text, video.author_name) == ("It's all & everything\n\nWhat it is ...", "Sample Ada & Co")
     assert (video.likes, video.hashtags, video.lang) == (None, None, None)
     assert isinstance(channel, Skipped)
+
+
+def test_a_reference_to_no_character_costs_no_video() -> None:
+    page = json.loads((PAGES / "search.json").read_bytes())
+    page["items"][0]["snippet"]["title"] = f"a &#{'1' * 5000}; b &#55357;&#56832;"
+    video, *_ = youtube_api.posts(json.dumps(page).encode(), NOW)
+    assert isinstance(video, Post)
+    assert (video.text or "").startswith("a \ufffd b \U0001f600")
 
 
 def test_comments_and_the_replies_that_came_along_are_posts() -> None:
