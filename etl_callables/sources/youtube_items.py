@@ -65,7 +65,9 @@ def _post(item: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
         case "youtube#searchResult":
             snippet = item["snippet"]
             # Only here names and texts are written as in a web page.
-            plain = {name: unescape(mended(value)) for name, value in snippet.items() if isinstance(value, str)}
+            plain = {
+                name: unescape(mended(value)) for name, value in snippet.items() if isinstance(value, str)
+            }
             return _video(item, needed(text(item["id"]["videoId"]), "id"), {**snippet, **plain}, fetched_at)
         case "youtube#comment":
             return _comment(item, fetched_at)
