@@ -99,7 +99,10 @@ def _name(session: Session, written: str) -> str:
     owner = found[1] or found[2]
     if not owner.startswith("did:"):
         answer = session.get("com.atproto.identity.resolveHandle", {"handle": owner})
-        owner = str(answer.value["did"])
+        found_by_name = answer.value.get("did") if isinstance(answer.value, dict) else None
+        if not isinstance(found_by_name, str) or not found_by_name:
+            raise RetryLater(f"Bluesky did not say which account {owner} is.")
+        owner = found_by_name
     return f"at://{owner}/app.bsky.feed.generator/{found[3]}"
 
 

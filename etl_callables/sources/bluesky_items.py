@@ -77,7 +77,7 @@ def _post(item: dict[str, Any], fetched_at: datetime) -> Post | Skipped:
         author_name=text(who.get("displayName")),
         author_id=text(who.get("did")),
         created_at=created(item),
-        text=record.get("text"),
+        text=record["text"] if isinstance(record.get("text"), str) else None,
         lang=next(iter(_texts(record.get("langs"))), None),
         likes=count(view.get("likeCount")),
         reposts=count(view.get("repostCount")),

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, StaleCursor, Stop
 from etl_callables.http import Client, one_line, rate_of, version
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
@@ -41,8 +41,13 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     with Client.of(
         server, f"https://{server}", request, run, rate=rate_of(request, *RATE), judge=_judge
     ) as client:
+        # What an earlier try's cursor leads to may have been purged since: then no list goes on there.
+        refusals = {400, 404} if "page_cursor" in _turn(cursor) else set()
         while True:
-            answer = client.get_json(path, {**asked, **_turn(cursor)})
+            answer = client.get_json(path, {**asked, **_turn(cursor)}, accept=refusals)
+            if answer.status in refusals:
+                raise StaleCursor(f"{server} knows no more where the list was (HTTP {answer.status}).")
+            refusals = set()
             found = _found(answer.value)
             if found is None:
                 raise RetryLater(f"{server} sent no page of {items}.")
@@ -111,6 +116,8 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
 
 def _found(value: Any) -> list[Any] | None:
     """The items of a list, or of a search, which has a list of each kind."""
+    if not isinstance(value, dict):
+        return None
     kinds = [value[name] for name in ("posts", "comments") if isinstance(value.get(name), list)]
     return [item for items in kinds for item in items] if kinds else None
 

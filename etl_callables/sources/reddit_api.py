@@ -39,6 +39,9 @@ _LISTING: Final = REDDIT_LISTING - 100
 _SEARCH: Final = REDDIT_SEARCH - 50
 """Posts after which the end is Reddit's own: some of those that it would give were removed."""
 
+_LONGEST: Final = 86_400
+"""Seconds after which a login is renewed, however much longer it is said to last."""
+
 _EARLY: Final = timedelta(minutes=5)
 """How long before a login ends it is made anew; it lasts a day."""
 
@@ -176,7 +179,7 @@ class _App:
                 f" ({said(answer) or 'without saying why'}): correct its id and secret."
             )
         self._token = str(given["access_token"])
-        self._until = self._run.now() + timedelta(seconds=lasts) - _EARLY
+        self._until = self._run.now() + timedelta(seconds=min(lasts, _LONGEST)) - _EARLY
 
     @staticmethod
     def _judge(answer: Answer) -> None:

@@ -84,3 +84,14 @@ def test_what_is_no_page_of_a_feed_is_for_later(page: Any) -> None:
 
     with pytest.raises(RetryLater, match="no page of a feed"):
         account(cast("Shelf", Odd()))
+
+
+@pytest.mark.parametrize("said", [{}, {"did": None}, [], None])
+def test_an_owner_who_is_not_found_by_name_is_for_later(said: Any) -> None:
+    class Odd:
+        def get(self, *_: Any) -> Answer:
+            return Answer(200, {}, b"", "", said)
+
+    request = Request(None, DAY, None, {"feed": FEED.replace("did:plc:ada", "ada.test")})
+    with pytest.raises(RetryLater, match=r"which account ada\.test is"):
+        list(bluesky_feeds.feed(cast("Session", Odd()), request, None))

@@ -171,6 +171,10 @@ def test_what_a_client_wrote_oddly_costs_a_field_and_not_the_post(changes: dict[
     assert one(**changes).text == "pictures"
 
 
+def test_a_text_that_is_none_is_null() -> None:
+    assert one(record__text=5).text is None
+
+
 def test_counts_that_are_no_counts_are_null() -> None:
     post = one(likeCount=-1, repostCount="3", replyCount=None)
     assert (post.likes, post.reposts, post.replies, post.quotes) == (None, None, None, 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, StaleCursor, Stop
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, lemmy_api
@@ -85,8 +85,24 @@ def test_nothing_to_read_is_refused() -> None:
         ask(service)
 
 
-def test_what_is_no_page_is_for_later() -> None:
-    with StandIn(lambda _: {"well": "yes"}) as service, pytest.raises(RetryLater, match="no page of posts"):
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_cursor_that_is_refused_begins_anew_and_ends_no_run_for_ever(status: int) -> None:
+    """The post that a cursor names may have been purged since."""
+    refusal = Answer(b'{"error":"not_found"}', status)
+    options = {"server": SERVER, "community": "health"}
+    with StandIn(server(made(120, DAY))) as service:
+        service.instead[0] = refusal
+        with pytest.raises(StaleCursor, match="knows no more where the list was"):
+            list(
+                lemmy_api.pages(
+                    Request(None, DAY, None, options, credentials={"host": service.url}), "P50", Run()
+                )
+            )
+
+
+@pytest.mark.parametrize("body", [b'{"well": "yes"}', b"[]", b"5", b'"x"', b"null"])
+def test_what_is_no_page_is_for_later(body: bytes) -> None:
+    with StandIn(lambda _: Answer(body)) as service, pytest.raises(RetryLater, match="no page of posts"):
         ask(service, community="health")
 
 

@@ -95,6 +95,16 @@ def test_what_is_asked_follows_from_the_query_and_the_subreddit(
         assert ("restrict_sr" in asked.query) == (subreddit is not None)
 
 
+def test_a_login_that_lasts_for_ever_is_taken() -> None:
+    def answer(asked: Asked) -> Given:
+        if "token" in asked.path:
+            return {**LOGIN, "expires_in": 10**12}
+        return {"kind": "Listing", "data": {"children": []}}
+
+    with StandIn(answer) as service:
+        assert len(ask(service, subreddit="python")) == 1
+
+
 def test_several_subreddits_are_one_question() -> None:
     def answer(asked: Asked) -> Given:
         return LOGIN if "token" in asked.path else {"kind": "Listing", "data": {"children": []}}
