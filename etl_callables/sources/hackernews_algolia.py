@@ -111,7 +111,7 @@ class _Search:
         self.start, self.end = (int(end.timestamp()) for end in (request.window.start, request.window.end))
         self.limit = request.limit
         self.client = Client.of("Hacker News", HOME, request, run, shared=True, rate=rate_of(request, *RATE))
-        self._asked = {
+        self._asked: dict[str, Any] = {
             "query": request.query,
             "tags": _TAGS[str(request.options.get("items", "all"))],
             "hitsPerPage": min(_DEPTH, self.limit or _DEPTH),
@@ -121,60 +121,90 @@ class _Search:
 
     def first(self) -> tuple[Page, _Place | None]:
         """The newest hits of the window, and where the others are; None when these are all."""
-        body, hits, there = self._ask(self.start, self.end)
-        upto, missing = _next(hits, there, self.end, self._asked["hitsPerPage"])
+        found = self._ask(self.start, self.end)
+        upto, missing = _next(found, self.end)
         if upto is None or upto <= self.start:
-            return Page((body,), None, missing), None
-        left = there - len(hits)
+            return Page((found.body,), None, missing), None
+        left = found.there - len(found.hits)
         parts = 1
-        if self.limit is None or there <= self.limit:
+        if self.limit is None or found.there <= self.limit:
             parts = max(1, min(-(-left // _FILL), _PARTS, upto - self.start))
         place = _Place(upto, parts, 0, upto)
-        return Page((body,), str(place), missing), place
+        return Page((found.body,), str(place), missing), place
 
     def part(self, place: _Place) -> Iterator[Page]:
         """The pages of a part from a place on."""
         low, _ = place.span(place.part, self.start)
         upto: int | None = place.upto
         while upto is not None:
-            body, hits, there = self._ask(low, upto)
-            following, missing = _next(hits, there, upto, self._asked["hitsPerPage"])
+            found = self._ask(low, upto)
+            following, missing = _next(found, upto)
             upto = following if following is not None and following > low else None
             if upto is not None:
-                yield Page((body,), str(replace(place, upto=upto)), missing)
+                yield Page((found.body,), str(replace(place, upto=upto)), missing)
                 continue
             last = place.part + 1 == place.parts
-            if last or hits:
+            if last or found.hits:
                 beyond = replace(place, part=place.part + 1, upto=low)
-                yield Page((body,), None if last else str(beyond), missing)
+                yield Page((found.body,), None if last else str(beyond), missing)
 
-    def _ask(self, low: int, upto: int) -> tuple[bytes, list[Any], int]:
-        """The newest hits created in [low, upto): the body, its hits, and how many there are."""
+    def _ask(self, low: int, upto: int) -> _Found:
+        """The newest hits created in [low, upto); as many as can be had where one second fills the answer."""
+        found = self._given(low, upto, self._asked["hitsPerPage"])
+        if found.size < _DEPTH and found.is_full and found.times(upto) == {upto - 1}:
+            return self._given(low, upto, _DEPTH)
+        return found
+
+    def _given(self, low: int, upto: int, size: int) -> _Found:
         between = f"created_at_i>={low},created_at_i<{upto}"
-        answer = self.client.get_json("/api/v1/search_by_date", {**self._asked, "numericFilters": between})
+        asked = {**self._asked, "hitsPerPage": size, "numericFilters": between}
+        answer = self.client.get_json("/api/v1/search_by_date", asked)
         hits = answer.value.get("hits") if isinstance(answer.value, dict) else None
         if not isinstance(hits, list):
             raise RetryLater("Hacker News sent no page of hits.")
-        there = answer.value.get("nbHits")
-        return one_line(answer.body), hits, there if isinstance(there, int) else len(hits)
+        there, given = count(answer.value.get("nbHits")), count(answer.value.get("hitsPerPage"))
+        return _Found(
+            one_line(answer.body), hits, len(hits) if there is None else there, min(size, given or size)
+        )
 
 
-def _next(hits: list[Any], there: int, upto: int, size: Any) -> tuple[int | None, str | None]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An answer: its body, its hits, about how many there are, and how many an answer holds."""
+
+    body: bytes
+    hits: list[Any]
+    there: int
+    size: int
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.hits) >= self.size
+
+    def times(self, upto: int) -> set[int]:
+        """The seconds of its hits, where they can be meant."""
+        times = {count(hit.get("created_at_i")) for hit in self.hits if isinstance(hit, dict)}
+        return {time for time in times if time and time < upto}
+
+
+def _next(found: _Found, upto: int) -> tuple[int | None, str | None]:
     """Before which second to go on (None: there is no more), and what cannot be had, if anything.
 
     The second of the oldest hit is asked for again, as it may hold more than was given; not where it
     alone fills an answer, for the rest of that second is out of reach.
     """
-    if not hits or (len(hits) < size and len(hits) >= there):
+    if not found.hits or (not found.is_full and len(found.hits) >= found.there):
         return None, None
-    times = [created for hit in hits if isinstance(hit, dict) and (created := count(hit.get("created_at_i")))]
+    times = found.times(upto)
     if not times:
         return None, "hits without a time, after which nothing can be asked for"
     oldest = min(times)
     if oldest + 1 < upto:
         return oldest + 1, None
+    if not found.is_full:  # how many there are is only about right
+        return oldest, None
     when = moment(oldest)
-    return oldest, f"more than {len(hits):,} items in the one second {when:%Y-%m-%d %H:%M:%S} UTC"
+    return oldest, f"more than {len(found.hits):,} items in the one second {when:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:

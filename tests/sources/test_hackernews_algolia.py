@@ -129,6 +129,35 @@ def test_more_items_in_one_second_than_an_answer_holds_are_told() -> None:
     assert len(found) == 1010
 
 
+def test_a_small_limit_finds_all_of_a_second_that_fills_its_pages() -> None:
+    """The first hit may be one that cannot be read."""
+    posts = [Made(1, NOON), Made(2, NOON), Made(3, NOON - timedelta(hours=1))]
+    with StandIn(search(posts)) as service:
+        pages = ask(service, limit=1)
+    assert set(numbers(pages)) == {1, 2, 3}
+    assert {page.truncated for page in pages} == {None}
+
+
+def test_a_number_of_hits_that_is_only_about_right_alarms_nobody() -> None:
+    whole = search(made(5, DAY))
+
+    def answer(asked: Any) -> Any:
+        given = whole(asked)
+        return {**given, "nbHits": given["nbHits"] + 1} if isinstance(given, dict) else given
+
+    with StandIn(answer) as service:
+        pages = ask(service)
+    assert set(numbers(pages)) == set(range(1000, 1005))
+    assert {page.truncated for page in pages} == {None}
+
+
+def test_a_time_that_cannot_be_meant_is_none() -> None:
+    hit = {**story(Made(1, NOON)), "created_at_i": 10**12}
+    with StandIn(lambda _: {"hits": [hit] * 1000, "nbHits": 5000}) as service:
+        (page,) = ask(service)
+    assert page.truncated == "hits without a time, after which nothing can be asked for"
+
+
 @settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 86_399), max_size=120),
