@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from etl_callables.errors import RetryLater, StaleCursor
 from etl_callables.http import one_line
 from etl_callables.sources import Page, Request
 from etl_callables.sources.fields import moment
@@ -50,14 +51,17 @@ def comments(project: Project, request: Request, cursor: str | None) -> Iterator
 
     A reply may be much younger than its comment, so with replies every comment is looked at.
     """
-    place = _Place() if cursor is None else _Place.parse(cursor)
+    begun = place = _Place() if cursor is None else _Place.parse(cursor)
     with_replies = bool(request.options.get("replies"))
     while not place.is_end:
-        body, place = (
-            _replies(project, place, video_of(str(request.options["video"])))
-            if place.parents
-            else _threads(project, request, place, with_replies=with_replies)
-        )
+        try:
+            body, place = (
+                _replies(project, place, video_of(str(request.options["video"])))
+                if place.parents
+                else _threads(project, request, place, with_replies=with_replies)
+            )
+        except StaleCursor as problem:
+            raise problem if place is begun else RetryLater(str(problem)) from problem
         yield Page((body,), None if place.is_end else str(place), cost=QUOTA.cost({"units": 1}))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from etl_callables.cost import Prices
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, StaleCursor, Stop
 from etl_callables.http import Client, decode, rate_of
 from etl_callables.run import Run
 from etl_callables.sources import Request
@@ -71,6 +71,8 @@ class Project:
             )
         if reasons & _SLOWER:
             raise RetryLater(f"YouTube is asked too often ({said(answer)}).")
+        if "invalidPageToken" in reasons:
+            raise StaleCursor("YouTube knows no more where the list was.")
         if "commentsDisabled" in reasons:
             raise Stop("The video takes no comments: correct the job's `options`.")
         if "videoNotFound" in reasons:

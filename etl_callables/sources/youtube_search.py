@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from etl_callables.errors import RetryLater, StaleCursor
 from etl_callables.http import one_line
 from etl_callables.sources import Page, Request
 from etl_callables.sources.depths import YOUTUBE_PAGE
@@ -66,8 +67,16 @@ def search(project: Project, request: Request, cursor: str | None) -> Iterator[P
     """The pages of a search from `cursor` on."""
     last = int((request.window.end - timedelta(microseconds=1)).timestamp())
     place: _Place | None = _Place(last) if cursor is None else _Place.parse(cursor)
+    begun = place
     while place is not None:
-        page, place = _known(project, place) if place.names else _found(project, request, place)
+        here = place
+        try:
+            page, place = _known(project, here) if here.names else _found(project, request, here)
+        except StaleCursor as problem:
+            if here.oldest is None:
+                raise problem if here is begun else RetryLater(str(problem)) from problem
+            place = _Place(here.oldest)  # what is paid for is not searched again
+            continue
         yield page
 
 

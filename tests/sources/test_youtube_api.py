@@ -13,7 +13,7 @@ import pytest
 
 from etl_callables import extract, load, transform
 from etl_callables.cost import Cost
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, StaleCursor, Stop
 from etl_callables.manifest import read_manifest
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run, prefix
@@ -112,6 +112,22 @@ def test_a_search_goes_on_at_any_cursor_and_asks_nothing_twice(youtube: StandIn)
         assert len(youtube.asked) - before == len(pages) - number - 1
 
 
+STALE = Answer(json.dumps({"error": {"code": 400, "errors": [{"reason": "invalidPageToken"}]}}).encode(), 400)
+
+
+def test_a_search_whose_place_is_known_no_more_goes_on_by_time(youtube: StandIn) -> None:
+    """A place may be gone after the wait for the next day's quota; searches are not paid for twice."""
+    whole = ask(youtube, "covid")
+    before = len(youtube.asked)
+    youtube.instead[before] = STALE
+    rest = ask(youtube, "covid", cursor=whole[1].cursor)
+    assert {post.id for post in read(*whole[:2], *rest)} == {post.id for post in read(*whole)}
+    oldest = min(post.created_at for post in read(*whole[:2]))
+    following = youtube.asked[before + 1].query
+    assert "pageToken" not in following
+    assert following["publishedBefore"] == f"{oldest + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+
+
 @pytest.mark.parametrize("details", [True, False])
 @pytest.mark.parametrize("before_means_at_too", [True, False])
 def test_more_videos_than_a_search_reaches_are_all_found(details: bool, before_means_at_too: bool) -> None:
@@ -178,6 +194,15 @@ def test_the_comments_of_a_video_come_newest_first(youtube: StandIn, video: str)
     assert [len(read(page)) for page in pages] == [50, 50, 20]
     assert youtube.asked[0].query["order"] == "time"
     assert {post.replies for post in read(*pages)} == {0}
+
+
+def test_a_place_among_comments_that_is_known_no_more_is_said_before_the_first_page(youtube: StandIn) -> None:
+    pages = ask(youtube, video=VIDEO)
+    youtube.instead[len(youtube.asked)] = youtube.instead[len(youtube.asked) + 2] = STALE
+    with pytest.raises(StaleCursor, match="knows no more where the list was"):
+        ask(youtube, video=VIDEO, cursor=pages[0].cursor)
+    with pytest.raises(RetryLater, match="knows no more where the list was"):
+        ask(youtube, video=VIDEO)
 
 
 def test_older_comments_than_the_window_are_left(youtube: StandIn) -> None:
