@@ -24,6 +24,7 @@ from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, snscrape_door
 from etl_callables.sources.fields import needed, text
+from etl_callables.sources.patience import Patience
 from etl_callables.sources.snscrape_session import Session, received
 
 telegram: Final[Any] = snscrape_door.load("telegram")
@@ -40,7 +41,10 @@ version = snscrape_door.version
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
-    """Pages of about 20 messages, newest first. A cursor is the number that the next page lies before."""
+    """Pages of about 20 messages, newest first.
+
+    A cursor is how the list was read so far, and the number that the next page lies before.
+    """
     return read(request, cursor, run)
 
 
@@ -50,17 +54,20 @@ def read(request: Request, cursor: str | None, run: Run, timeout: float = TIMEOU
     channel = channel.rstrip("/").rpartition("/")[2].lstrip("@")
     with Session("Telegram", timeout) as session:
         shown = _Channel(channel, session, run)
-        before = int(cursor) if cursor else None
+        written, _, number = (cursor or "").rpartition("~")
+        before = int(number) if number else None
+        patience = Patience.parse(written) if written else Patience()
         sheet = shown.sheet(before)
         if before is None and sheet.messages and sheet.messages[-1].moment >= request.window.end:
             sheet = _seek(shown, sheet, request.window.end)
         while True:
-            over = sheet.messages and sheet.messages[0].moment < request.window.start
-            following = None if over else sheet.before
-            yield Page((sheet.body,), None if following is None else str(following))
-            if following is None:
+            # Messages may be numbered among newer ones though they are old: a history that was imported.
+            patience = patience.after([one.moment for one in sheet.messages[:1]], request.window.start)
+            if sheet.before is None or patience.is_over:
+                yield Page((sheet.body,), None, None if sheet.before is None else patience.missing)
                 return
-            sheet = shown.sheet(following)
+            yield Page((sheet.body,), f"{patience}~{sheet.before}")
+            sheet = shown.sheet(sheet.before)
 
 
 def _seek(shown: _Channel, newest: _Sheet, end: datetime) -> _Sheet:
@@ -245,7 +252,10 @@ def _text_of(div: bs4.Tag, selector: str) -> str | None:
 
 def _tag(link: str) -> str | None:
     """The hashtag that a link within Telegram looks for."""
-    query = parse_qs(urlsplit(link).query).get("q", [""])[0]
+    try:
+        query = parse_qs(urlsplit(link).query).get("q", [""])[0]
+    except ValueError:  # people write what they like, `http://[` too
+        return None
     return query[1:] if query.startswith("#") and len(query) > 1 else None
 
 

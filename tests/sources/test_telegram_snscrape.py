@@ -13,6 +13,7 @@ from etl_callables.errors import RetryLater, Stop
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request, telegram_snscrape
+from etl_callables.sources.patience import UNORDERED
 from schemas.window import Window
 from tests.servers.authority import Authority
 from tests.servers.fixtures import answering
@@ -51,8 +52,27 @@ def test_a_channel_is_read_back_until_a_page_reaches_before_the_window(telegram:
     service = telegram(channel([*made(50, DAY), *before]))
     pages = ask()
     assert numbers(pages)[:50] == list(range(1049, 999, -1))
-    assert [one.cursor for one in pages] == ["1030", "1010", "150", None]
-    assert len(service.asked) == 4
+    places = [one.cursor and one.cursor.rpartition("~")[2] for one in pages]
+    assert places == ["1030", "1010", "150", "130", "110", None]  # old ones may have been imported
+    assert len(service.asked) == 6
+    assert pages[-1].truncated is None
+
+
+def test_a_page_of_an_imported_history_does_not_end_the_reading(telegram: Start) -> None:
+    long_ago = Window(DAY.start - timedelta(days=900), DAY.start - timedelta(days=899))
+    older = made(200, Window(DAY.start - timedelta(days=30), DAY.start), first=100)
+    listed = [*made(10, DAY, first=1030), *made(30, long_ago, first=1000), *made(20, DAY, first=980), *older]
+    whole = {post.number: post for post in listed}
+
+    def answer(asked: Asked) -> Answer:
+        before = int(asked.query.get("before", 10_000))
+        shown = sorted(number for number in whole if number < before)[-20:]
+        return Answer(page([message(whole[number]) for number in shown], shown[0]), kind=HTML)
+
+    telegram(answer)
+    pages = ask()
+    assert {*range(1030, 1040), *range(980, 1000)} <= set(numbers(pages))
+    assert pages[-1].truncated == UNORDERED
 
 
 def test_from_any_cursor_on_comes_what_came_after_it(telegram: Start) -> None:
