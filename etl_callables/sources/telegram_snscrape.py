@@ -34,6 +34,7 @@ PLATFORM: Final = "telegram"
 REPEATS: Final = True
 
 _HOME: Final = "https://t.me"
+_BLOCKS: Final = ", ".join(f".tgme_widget_message_text {name}" for name in ("blockquote", "pre", "p", "div"))
 _NEAR: Final = 40
 """Messages between which it is quicker to read two pages than to halve again."""
 
@@ -199,6 +200,8 @@ def _read(div: bs4.Tag, url: str, fetched_at: datetime) -> Post | Skipped:
         reply.decompose()  # snscrape takes the quoted beginning of the other for the text of this one
     for line in div.find_all("br"):  # and the text of a message without its line breaks
         line.replace_with("\n")
+    for block in div.select(_BLOCKS):
+        _apart(block)
     alone = bs4.BeautifulSoup("", "lxml")
     alone.append(div.extract())
     try:
@@ -206,6 +209,14 @@ def _read(div: bs4.Tag, url: str, fetched_at: datetime) -> Post | Skipped:
         return _post(name, item, div, fetched_at)._replace(in_reply_to=answered)
     except Exception as problem:  # noqa: BLE001 - whatever its parser trips over costs one message
         return Skipped("unknown-shape", f"{name[:80]}: {type(problem).__name__}: {str(problem)[:200]}")
+
+
+def _apart(block: bs4.Tag) -> None:
+    """Put a line break between a block and what stands beside it, as people see it."""
+    if block.previous_sibling is not None and not str(block.previous_sibling).endswith("\n"):
+        block.insert_before("\n")
+    if block.next_sibling is not None and not str(block.next_sibling).startswith("\n"):
+        block.insert_after("\n")
 
 
 def _parser() -> Any:
@@ -252,10 +263,7 @@ def _text_of(div: bs4.Tag, selector: str) -> str | None:
 
 def _tag(link: str) -> str | None:
     """The hashtag that a link within Telegram looks for."""
-    try:
-        query = parse_qs(urlsplit(link).query).get("q", [""])[0]
-    except ValueError:  # people write what they like, `http://[` too
-        return None
+    query = parse_qs(urlsplit(link).query).get("q", [""])[0]
     return query[1:] if query.startswith("#") and len(query) > 1 else None
 
 

@@ -175,6 +175,13 @@ def test_a_message_is_what_people_see_its_line_breaks_included() -> None:
     assert item == POST
 
 
+def test_quotes_and_code_stand_on_lines_of_their_own() -> None:
+    shown = "one<blockquote>two</blockquote>three<pre>four</pre><br/>five"
+    (item,) = rows(message(MADE).replace("&lt;all&gt; &amp; covid", shown))
+    assert isinstance(item, Post)
+    assert item.text == "one\ntwo\nthree\nfour\nfive\n#covid example.org/a"
+
+
 def test_a_message_that_answers_another_shows_its_own_text() -> None:
     """The quoted beginning of the other stands in an element of the same class."""
     (item,) = rows(message(MADE))
