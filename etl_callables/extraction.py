@@ -112,14 +112,14 @@ def _extract(job: Job, window: Window, run: Run, source: Source, *, anew: bool =
     _tell_of_a_new_folder(job, run)
     if not anew:
         _adopt(log, progress, asking, run, finished=known is not None)
-    requests = 0
+    requests, resumed = 0, progress.cursor is not None and known is None
     if progress.going:
         with (
             log.account.keeping(request.purse),
             log.behind,
             closing(_pages(asking, progress.cursor, job, log.unkept)) as pages,
         ):
-            for asked in pages:
+            for asked in _resuming(pages, log.account) if resumed else pages:
                 requests += 1
                 page = asked.page if forgotten is None else _without(forgotten, source, asked.page, run)
                 log.write(page, asked.cursor, run.now())
@@ -130,6 +130,26 @@ def _extract(job: Job, window: Window, run: Run, source: Source, *, anew: bool =
     if known is not None:
         _remember(log, progress, known, window)
     return _finish(log, progress, started, requests, run, since=span.start if known else None)
+
+
+def _resuming(pages: Iterator[Asked], account: Account) -> Iterator[Asked]:
+    """The pages from where an earlier try ended; StaleCursor where that place alone may be refused.
+
+    Not where pages were paid for, which are not to be paid for twice.
+    """
+    try:
+        first = next(pages, None)
+    except StaleCursor:
+        raise
+    except Stop as problem:
+        if account.cost and account.cost.usd:
+            raise
+        raise StaleCursor(
+            f"{str(problem).rstrip('.')}; or the place where an earlier try ended is no more."
+        ) from problem
+    if first is not None:
+        yield first
+        yield from pages
 
 
 def _tell_of_a_new_folder(job: Job, run: Run) -> None:

@@ -235,7 +235,7 @@ def _post(name: str, item: Any, div: bs4.Tag, fetched_at: datetime) -> Post:
         author_name=_text_of(div, ".tgme_widget_message_owner_name"),
         author_id=None,
         created_at=item.date.astimezone(UTC),
-        text=text(item.content),
+        text=text(item.content) or _text_of(div, ".tgme_widget_message_poll_question"),
         lang=None,
         likes=None,
         reposts=None,

@@ -81,10 +81,15 @@ def read(request: Request, cursor: str | None, run: Run, timeout: float = TIMEOU
 
 
 def _cards(value: Any) -> list[Any] | None:
-    """The cards of a page, None where it is none."""
+    """The cards of a page, those of a group each by itself; None where it is none."""
     data = value.get("data") if isinstance(value, dict) else None
     cards = data.get("cards") if isinstance(data, dict) else None
-    return cards if isinstance(cards, list) else None
+    return [one for card in cards for one in _group(card)] if isinstance(cards, list) else None
+
+
+def _group(card: Any) -> list[Any]:
+    group = card.get("card_group") if isinstance(card, dict) and card.get("card_type") != _POST else None
+    return group if isinstance(group, list) else [card]
 
 
 def _following(body: bytes) -> str:

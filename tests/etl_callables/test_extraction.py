@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from etl_callables import load, raw, transform
-from etl_callables.errors import RetryLater, Stop
+from etl_callables.errors import RetryLater, StaleCursor, Stop
 from etl_callables.extraction import EMPTY, REPEATED, credentials, extract
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run, prefix
 from etl_callables.sources import Page, source_for
+from etl_callables.sources.x_prices import PRICES
 from etl_callables.store import open_store
 from schemas.job import Job
 from schemas.window import Window
@@ -419,6 +420,52 @@ def test_everything_is_below_the_folder_of_the_window(tmp_path: Path) -> None:
         None,
     )
     assert json.loads((tmp_path / result["raw"]).read_bytes())["provider"].startswith("trawl ")
+
+
+class Moved:
+    """A service that refuses, later, each place but the first; if `shut`, that too."""
+
+    PLATFORM = "nowhere"
+    REPEATS = True
+
+    def __init__(self, *, shut: bool, usd: float = 0.0) -> None:
+        self.shut, self.cost, self.refuses = shut, PRICES.cost({"post": 2}) if usd else None, False
+        self.asked: list[str | None] = []
+
+    def version(self) -> str:
+        return "moved 1"
+
+    def pages(self, _: object, cursor: str | None, __: object) -> Iterator[Page]:
+        for place in range(int(cursor or 1), 4):
+            self.asked.append(cursor)
+            if self.refuses and (self.shut or cursor):
+                raise Stop("It says no (HTTP 400): correct the job's `query`.")
+            yield Page((b"%d" % place,), str(place + 1) if place < 3 else None, cost=self.cost)
+
+    def posts(self, body: bytes, *_: object) -> Iterator[Post | Skipped]:
+        return source_for("archive", "files").posts(tweet(int(body)), NOON)
+
+
+@pytest.mark.parametrize(("shut", "usd"), [(False, 0), (True, 0), (False, 1)])
+def test_a_place_that_is_refused_after_a_kill_is_no_dead_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, shut: bool, usd: float
+) -> None:
+    """The pages are asked for again, unless they were paid for; who is refused everything is told so."""
+    job, source = archive_job(tmp_path, limit=None), Moved(shut=shut, usd=usd)
+    first = extract(job, WINDOW, RUN, source=source)
+    store = open_store(job, RUN)
+    store.delete([first["raw"], raw.read_done(store, first["raw"]).pages[-1]])
+    source.refuses = True
+    source.asked.clear()
+    if shut or usd:
+        with pytest.raises(Stop, match="says no") as caught:
+            extract(job, WINDOW, RUN, source=source)
+        assert not isinstance(caught.value, StaleCursor)
+        assert source.asked == (["3", None] if shut else ["3"])
+        return
+    with caplog.at_level("WARNING"):
+        assert extract(job, WINDOW, RUN, source=source)["posts"] == 3
+    assert "or the place where an earlier try ended is no more. All of it is read again" in caplog.text
 
 
 class Sparse:

@@ -182,6 +182,16 @@ def test_quotes_and_code_stand_on_lines_of_their_own() -> None:
     assert item.text == "one\ntwo\nthree\nfour\nfive\n#covid example.org/a"
 
 
+def test_the_text_of_a_poll_is_its_question() -> None:
+    begin, end = '<div class="tgme_widget_message_text js-message_text" dir="auto">', "</div>"
+    made = message(MADE)
+    head, _, rest = made.partition(begin)
+    poll = '<div class="tgme_widget_message_poll_question">Who goes there?</div>'
+    (item,) = rows(head + poll + rest.partition(end)[2])
+    assert isinstance(item, Post)
+    assert item.text == "Who goes there?"
+
+
 def test_a_message_that_answers_another_shows_its_own_text() -> None:
     """The quoted beginning of the other stands in an element of the same class."""
     (item,) = rows(message(MADE))

@@ -297,3 +297,10 @@ def test_a_post_that_snscrape_trips_over_costs_no_other_and_other_cards_are_coun
         "unknown-shape",
         "4",
     ]
+
+
+def test_posts_of_a_group_of_cards_are_posts() -> None:
+    group = {"card_type": 11, "card_group": [card(mblog(Made(2, NOON))), {"card_type": 4}]}
+    cards = [card(mblog(Made(1, NOON))), group]
+    items = list(weibo_snscrape.posts(json.dumps(page(cards, None)).encode(), DAY.end))
+    assert [item.id if isinstance(item, Post) else item.reason for item in items] == ["1", "2", "not-a-post"]
