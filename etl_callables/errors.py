@@ -35,10 +35,7 @@ class Stop(TrawlError):  # noqa: N818 (it says what to do next)
 
 
 class StaleCursor(Stop):
-    """What a cursor led to is no more, so that a run can only begin anew; said before any page is given.
-
-    Where asking again costs nothing, extract does so.
-    """
+    """What a cursor led to is no more; said before any page is given. Extract begins anew then."""
 
 
 class NothingToDo(TrawlError):  # noqa: N818 (it says what to do next)

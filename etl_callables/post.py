@@ -70,15 +70,15 @@ _UNDERSTOOD: Final = frozenset(
 """Reasons that say what an item is, so that it was read; all others say that it could not be."""
 
 
-def unreadable(fetched: int, skipped: Mapping[str, int], *, chosen: bool = False) -> str:
+def unreadable(source: str, fetched: int, skipped: Mapping[str, int]) -> str:
     """That not one of the items that came could be read, as a sentence's beginning; empty where one was.
 
-    What comes of an archive is `chosen`: there may be others in it that can be read and were not asked for.
+    In an archive there may be others that can be read and were not asked for.
     """
     if not fetched or sum(count for reason, count in skipped.items() if reason not in _UNDERSTOOD) != fetched:
         return ""
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
-    if chosen:
+    if source == "archive":
         return f"no post was found, and {counted(fetched, 'item')} could not be read ({reasons})"
     items = "the only item could not" if fetched == 1 else f"nothing of {fetched:,} items could"
     return f"{items} be read ({reasons})"

@@ -57,7 +57,8 @@ def clean(
         store.delete(rejected)
         ended = {raw.attempt_of(one.raw.done) for one in (manifest, refused, before) if one}
         first = raw.attempt_name(run.now() - _AT_ONCE)
-        read = set(raw.read_done(store, manifest.raw.done).pages)  # those of a killed try are over, too
+        # Where no page is kept, those that a killed try had fetched are over, too.
+        read = set() if manifest.raw.expired is None else {*raw.read_done(store, manifest.raw.done).pages}
         gone = [
             key
             for key in pages

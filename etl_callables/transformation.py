@@ -34,7 +34,6 @@ from schemas.job import Job
 from schemas.key import TABLE
 from schemas.window import Window
 
-_DOUBT: Final = "The source may have changed, or be no such thing"
 _ITEMS: Final = 8192
 """Items that are checked and turned into columns at once."""
 
@@ -157,11 +156,10 @@ def transform(
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
-    is_archive = job.source == "archive"
-    if said := unreadable(staged.fetched, staged.skipped, chosen=is_archive):
+    if said := unreadable(job.source, staged.fetched, staged.skipped):
+        what = "archive" if job.source == "archive" else "source"
         where = f"; what came is in {store.url(extracted['raw'].rpartition('/')[0])}/" if job.keep_raw else ""
-        doubt = "The archive may be damaged, or be none" if is_archive else _DOUBT
-        run.log.warning("%s: %s%s.", doubt, said, where)
+        run.log.warning("The %s may have changed, or be no such thing: %s%s.", what, said, where)
     return {"staged": f"{folder}/staged.json", "posts": staged.kept, "raw": staged.raw}
 
 

@@ -168,13 +168,8 @@ def _alarm(manifest: Manifest) -> str:
     breaches = manifest.quality.breaches if manifest.quality else ()
     said = ["rejected"] if is_rejected(manifest) else []
     said += [f"truncated: {printable(manifest.truncated)}"] if manifest.truncated else []
-    said += filter(None, [_unreadable(manifest)])
+    said += filter(None, [unreadable(manifest.source, manifest.counts.fetched, manifest.counts.skipped)])
     return "; ".join([*said, *map(printable, breaches)])
-
-
-def _unreadable(manifest: Manifest) -> str:
-    counts, chosen = manifest.counts, manifest.source == "archive"
-    return unreadable(counts.fetched, counts.skipped, chosen=chosen)
 
 
 def _wide(rows: Sequence[_Cells]) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 import zstandard
 
 from etl_callables.formats import csv, jsonl, parquet
+from etl_callables.unpacking import DAMAGED, UNPACKERS, Unpacker
 
 
 class Format(Protocol):
@@ -70,7 +70,7 @@ def write_file(
 def read_file(source: BinaryIO, name: str, compression: str | None) -> pa.Table:
     """The rows of what `write_file` wrote, from a binary stream."""
     if compression is not None:
-        source = cast("BinaryIO", io.BufferedReader(_Unpacked(source, _UNPACKERS[compression]), _PIECE))
+        source = cast("BinaryIO", io.BufferedReader(_Unpacked(source, UNPACKERS[compression]), _PIECE))
     return FORMATS[name].read(source)
 
 
@@ -115,29 +115,13 @@ class _Hashed(io.RawIOBase):
         return self._file.write(data)
 
 
-class _Unpacker(Protocol):
-    """What takes one compressed piece apart, and knows where it ends."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-
-_UNPACKERS: Final[Mapping[str, Callable[[], _Unpacker]]] = {
-    "gzip": lambda: zlib.decompressobj(wbits=31),
-    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
-}
-
-
 class _Unpacked(io.RawIOBase):
     """The content of compressed frames; EOFError where the last one, or the only one, ends early.
 
     The libraries' own readers take such an end, or that of no frame at all, for the end of the content.
     """
 
-    def __init__(self, packed: BinaryIO, new: Callable[[], _Unpacker]) -> None:
+    def __init__(self, packed: BinaryIO, new: Callable[[], Unpacker]) -> None:
         self._packed = packed
         self._new = new
         self._frame = new()
@@ -158,7 +142,7 @@ class _Unpacked(io.RawIOBase):
                 self._frame = self._new()
             try:
                 self._ready = memoryview(self._frame.decompress(data))
-            except zlib.error as problem:
+            except DAMAGED as problem:
                 raise ValueError(f"the compressed data is damaged: {problem}") from problem
             self._given = self._frame.unused_data
         size = min(len(buffer), len(self._ready))

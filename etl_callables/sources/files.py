@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final
 from urllib.parse import unquote, urlsplit
-
-import zstandard
 
 from etl_callables.errors import Stop
 from etl_callables.run import Run
 from etl_callables.store import Store, store_at
+from etl_callables.unpacking import DAMAGED, UNPACKERS, Unpacker
 
 LONGEST: Final = 64 << 20
 """Bytes of the longest line read; one that is longer cannot be held and is passed over as broken."""
@@ -125,13 +123,13 @@ def lines(file: File, start: int) -> Iterator[tuple[int, bytes | None]]:
 def _skipped(file: File, start: int) -> Iterator[bytes]:
     """The unpacked bytes from `start` on. A packed file has to be unpacked from its beginning."""
     with file.open() as stream:
-        packed = _UNPACKERS.get(file.name.rpartition(".")[2].lower())
+        packed = _PACKED.get(file.name.rpartition(".")[2].lower())
         if packed is None:
             stream.seek(start)
             yield from _chunks(stream)
             return
         passed = 0
-        for data in _unpacked(_chunks(stream), packed):
+        for data in _unpacked(_chunks(stream), UNPACKERS[packed]):
             if passed + len(data) > start:
                 yield data[max(0, start - passed) :]
             passed += len(data)
@@ -142,21 +140,11 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-class _Unpacker(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+_PACKED: Final = {"gz": "gzip", "zst": "zstd"}
+"""Endings of names, and the compression they say."""
 
 
-_UNPACKERS: Final[Mapping[str, Callable[[], _Unpacker]]] = {
-    "gz": lambda: zlib.decompressobj(wbits=31),
-    "zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
-}
-
-
-def _unpacked(chunks: Iterator[bytes], new: Callable[[], _Unpacker]) -> Iterator[bytes]:
+def _unpacked(chunks: Iterator[bytes], new: Callable[[], Unpacker]) -> Iterator[bytes]:
     """The content of one packed file of any number of members, as `gzip -c >>` makes them."""
     unpacker = new()
     begun = False
@@ -170,7 +158,7 @@ def _unpacked(chunks: Iterator[bytes], new: Callable[[], _Unpacker]) -> Iterator
                     break
                 data = unpacker.unused_data
                 unpacker, begun = new(), False
-    except (zlib.error, zstandard.ZstdError) as problem:
+    except DAMAGED as problem:
         raise Damaged(str(problem)) from problem
     if begun:
         raise Damaged("it ends early")

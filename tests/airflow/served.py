@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.servers.databases import free_port
 from trawl.local import QUIET
 
 LISTEN = "0A"
@@ -91,14 +92,6 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120) -> A
             return value
         time.sleep(0.5)
     raise AssertionError(f"waited {seconds} s in vain for {what}")
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def project(root: Path) -> None:

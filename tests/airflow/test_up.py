@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.airflow.served import Airflow, free_port, processes_of, project, unset, wait_for
+from tests.airflow.served import Airflow, processes_of, project, unset, wait_for
+from tests.servers.databases import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 

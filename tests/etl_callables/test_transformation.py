@@ -78,7 +78,7 @@ def test_a_source_of_which_nothing_can_be_read_is_a_warning_that_says_where_its_
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     pages = open_store(job(tmp_path), a_run()).url(staged.raw).removesuffix("done.json")
     assert warning.getMessage() == (
-        "The archive may be damaged, or be none: no post was found, and 3 items could not be read"
+        "The archive may have changed, or be no such thing: no post was found, and 3 items could not be read"
         f" (2 broken-json, 1 unknown-shape); what came is in {pages}."
     )
 
@@ -93,9 +93,10 @@ def test_where_nothing_came_or_one_item_was_read_nobody_is_warned(
 
 def test_items_that_are_known_to_be_no_posts_were_read() -> None:
     """As the only one of a window, which was deleted since."""
-    assert unreadable(1, {"unavailable": 1}) == unreadable(2, {"promoted": 1, "unreadable": 1}) == ""
-    assert unreadable(1, {"unreadable": 1}) == "the only item could not be read (1 unreadable)"
-    assert unreadable(2, {"unreadable": 2}) == "nothing of 2 items could be read (2 unreadable)"
+    assert unreadable("x", 1, {"unavailable": 1}) == ""
+    assert unreadable("x", 2, {"promoted": 1, "unreadable": 1}) == ""
+    assert unreadable("x", 1, {"unreadable": 1}) == "the only item could not be read (1 unreadable)"
+    assert unreadable("x", 2, {"unreadable": 2}) == "nothing of 2 items could be read (2 unreadable)"
 
 
 def test_posts_are_sorted_and_unique_by_platform_and_id(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_an_archive_that_is_none_is_said_to_be_on_the_terminal(project: Path) ->
         invoke("examples.covid_archive", "--start", "2021-07-05").stderr,
         on_terminal(project, 100, "run", "examples.covid_archive", "--start", "2021-07-05"),
     ):
-        assert "The archive may be damaged, or be none: no post was found, and " in said
+        assert "The archive may have changed, or be no such thing: no post was found, and " in said
         assert "could not be read" in said
         assert "/raw/" in said
 
