@@ -125,13 +125,15 @@ def test_killed_as_soon_as_a_page_is_kept_that_page_is_not_asked_for_again(world
     victim = world.start("bucket")
     until(lambda: any((world.folder / "bucket").glob(f"**/raw/*/{page:05d}.jsonl.zst")), victim)
     kill(victim)
-    before = world.asked()
+    kept = len(list((world.folder / "bucket").glob("**/raw/*/*.jsonl.zst")))
     done, posts = world.finish(world.start("bucket"), "bucket")
     assert posts == ALL
     assert done.complete
-    assert set(world.asked()[len(before) :]).isdisjoint(before[: page + 1])
+    # A question that was on its way at the kill may be answered, and told of, after it: it alone comes twice.
+    asked = list(dict.fromkeys(world.asked()))
     again = [cursor for cursor, times in Counter(world.asked()).items() if times > 1]
-    assert again in ([], [before[-1]])
+    assert kept > page
+    assert again in ([], asked[kept : kept + 1])
 
 
 def test_killed_twice_it_goes_on_after_what_both_tries_kept(world: World) -> None:
