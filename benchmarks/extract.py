@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import zstandard
 
@@ -23,46 +24,96 @@ from benchmarks.table import Table, Target
 from etl_callables.extraction import extract
 from etl_callables.http import Client, address
 from etl_callables.run import Run
-from etl_callables.sources import Request, hackernews_algolia, mastodon_api
+from etl_callables.sources import Request, bluesky_api, bluesky_feeds, hackernews_algolia, mastodon_api
+from etl_callables.sources.bluesky_session import Session
 from schemas.job import Job
 from schemas.schedule import Schedule
+from tests.servers.bluesky_network import network, post
+from tests.servers.databases import Absent
 
 POSTS = 10_000
 DAYS = 30
 LATENCY = 0.05
 ROUNDS = 5
+WORDS = ("covid", "vaccine", "people", "the", "mask", "long", "😀")
 
 
 def measure(_: int) -> list[Table]:
     """The number of jobs plays no part."""
-    return [_overhead(), _side_by_side()]
+    return [_overhead(), _real(), _side_by_side()]
+
+
+Keeping = Callable[[int, bytes], None]
+"""What is done with a page of that number."""
+
+Pages = Iterator[tuple[bytes, int]]
+"""Answers as they come, and how many posts each has."""
 
 
 def _overhead() -> Table:
-    rows, targets = [], []
+    compared: list[_Compared] = []
     for latency, goal, rounds in ((0.0, 1.10, ROUNDS), (LATENCY, 1.02, 1)):
         with _serving("mastodon", POSTS, latency) as url:
-            ways: dict[str, Callable[[], int]] = {
-                "thrown away": partial(_bare, url, _forgotten),
-                "kept": partial(_bare, url, _kept),
-                "extract": partial(_extracted, url, "mastodon", mastodon_api),
-            }
-            if not latency:
-                for way in ways.values():
-                    way()  # warm
-            seconds = _taking_turns(ways, rounds, POSTS)
-        bare, keeping, ours = (median(seconds[way]) for way in ways)
-        wait = f"{latency * 1000:.0f} ms a page"
-        rows.append((wait, bare, keeping, ours, POSTS / ours, ours / bare, ours / keeping))
-        targets += [
-            Target(f"extract at {wait}, beside what keeps nothing", ours / bare, goal, " x"),
-            Target(f"extract at {wait}, beside what keeps the pages", ours / keeping, goal, " x"),
-        ]
+            pages = partial(_timeline, url)
+            ours = partial(_extracted, url, "mastodon", mastodon_api)
+            wait = f"{latency * 1000:.0f} ms a page"
+            compared.append(_compared(wait, pages, ours, goal, rounds, warm=not latency))
+    return _table(f"{POSTS:,} posts in pages of 40, one after the other, of a stand-in", "latency", compared)
+
+
+def _real() -> Table:
+    """At the speed of a real service, which takes its time for each page even where the way is short."""
+    title = f"{POSTS:,} posts of an account in pages of 100, one after the other, of the real Bluesky network"
+    try:
+        with _account() as (url, name):
+            options = {"account": name}
+            pages = partial(_feed, url, options)
+            ours = partial(_extracted, url, "bluesky", bluesky_api, options=options)
+            compared = [_compared("its own pace", pages, ours, 1.10, ROUNDS, warm=True)]
+    except Absent as why:
+        return Table(f"extract: {title}", ("pace",), [], [], (f"Not measured: {why}",))
+    return _table(title, "pace", compared)
+
+
+class _Compared(NamedTuple):
+    """Seconds of a loop that keeps nothing, of one that keeps the pages, and of extract."""
+
+    what: str
+    bare: float
+    keeping: float
+    ours: float
+    goal: float
+
+
+def _compared(
+    what: str, pages: Callable[[], Pages], ours: Callable[[], int], goal: float, rounds: int, *, warm: bool
+) -> _Compared:
+    ways: dict[str, Callable[[], int]] = {
+        "thrown away": partial(_loop, pages, _forgotten),
+        "kept": partial(_loop, pages, _kept),
+        "extract": ours,
+    }
+    if warm:
+        for way in ways.values():
+            way()
+    seconds = _taking_turns(ways, rounds, POSTS)
+    bare, keeping, own = (median(seconds[way]) for way in ways)
+    return _Compared(what, bare, keeping, own, goal)
+
+
+def _table(title: str, first: str, compared: Sequence[_Compared]) -> Table:
     return Table(
-        f"extract: {POSTS:,} posts in pages of 40, one after the other",
-        ("latency", "bare loop s", "keeping loop s", "extract s", "posts/s", "of bare", "of keeping"),
-        rows,
-        targets,
+        f"extract: {title}",
+        (first, "bare loop s", "keeping loop s", "extract s", "posts/s", "of bare", "of keeping"),
+        [
+            (one.what, *one[1:4], POSTS / one.ours, one.ours / one.bare, one.ours / one.keeping)
+            for one in compared
+        ],
+        [
+            Target(f"extract at {one.what}, beside what keeps {kept}", one.ours / other, one.goal, " x")
+            for one in compared
+            for kept, other in (("nothing", one.bare), ("the pages", one.keeping))
+        ],
         (
             "The bare loop asks with the same client and throws the answers away. The keeping loop packs",
             "each into a file that is on the disk before it asks for the next, so that it can go on there.",
@@ -110,18 +161,55 @@ def _serving(kind: str, posts: int, latency: float) -> Iterator[str]:
             server.communicate()
 
 
-def _bare(url: str, keep: Callable[[int, bytes], None]) -> int:
-    """Every page asked for, by the identifier of the last post, and given to `keep` with its number."""
+@contextmanager
+def _account() -> Iterator[tuple[str, str]]:
+    """Bluesky's network with an account that has posted, as an address and a name; Absent where it is not."""
+    chance = random.Random(1)
+    with network() as running:
+        person = running.join("ada", display="Ada")
+        step = (MONTH.end - MONTH.start) / POSTS
+        person.write(
+            [
+                post(" ".join(chance.choices(WORDS, k=24)), MONTH.start + step * number, langs=["en"])
+                for number in range(POSTS)
+            ]
+        )
+        running.settle()
+        yield running.appview, person.handle
+
+
+def _loop(pages: Callable[[], Pages], keep: Keeping) -> int:
+    """Every page asked for, and given to `keep` with its number; how many posts they have."""
+    found = 0
+    for number, (body, posts) in enumerate(pages()):
+        keep(number, body)
+        found += posts
+    return found
+
+
+def _timeline(url: str) -> Pages:
+    """By the identifier of the last post."""
     request = _request(url)
-    found = number = 0
     with Client.of("bare", "", request, Run(log=QUIET)) as client:
         before = mastodon_api._first(client, request).before  # noqa: SLF001 - the same first question
         while True:
             answer = client.get_json("/api/v1/timelines/tag/covid", {"limit": 40, "max_id": before})
             if not answer.value:
-                return found
-            keep(number, answer.body)
-            found, number, before = found + len(answer.value), number + 1, answer.value[-1]["id"]
+                return
+            yield answer.body, len(answer.value)
+            before = answer.value[-1]["id"]
+
+
+def _feed(url: str, options: Mapping[str, str]) -> Pages:
+    """By the cursor that comes with each page."""
+    asked = {"actor": options["account"], "filter": "posts_with_replies", "limit": bluesky_feeds.SIZE}
+    with Session(_request(url), Run(log=QUIET)) as session:
+        while True:
+            answer = session.get("app.bsky.feed.getAuthorFeed", asked)
+            yield answer.body, len(answer.value["feed"])
+            if not answer.value.get("cursor"):
+                return
+            asked["cursor"] = answer.value["cursor"]
 
 
 def _forgotten(_: int, __: bytes) -> None:

@@ -19,8 +19,9 @@ from etl_callables.sources.bluesky_session import Session
 
 REPEATS: Final = True
 PARALLEL: Final = THREADS
+UNKEPT: Final = 4
 
-__all__ = ["PARALLEL", "PLATFORM", "REPEATS", "pages", "posts", "version"]
+__all__ = ["PARALLEL", "PLATFORM", "REPEATS", "UNKEPT", "pages", "posts", "version"]
 
 
 def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:

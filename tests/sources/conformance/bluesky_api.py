@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from etl_callables.sources import bluesky_search
+from etl_callables.sources import bluesky_api, bluesky_search
 from tests.servers.bluesky_stand_in import server, view
 from tests.servers.hollow import Hollow
 from tests.servers.made import Made
@@ -45,7 +45,7 @@ CASE = Case(
     platform="bluesky",
     serve=serve,
     depth=DEPTH,
-    ahead=3,
+    ahead=3 + 2 * bluesky_api.UNKEPT,
     prelude=1,
     hollows=True,
     absent=frozenset({"views", "source_label", "conversation_id", "in_reply_to", "quoted", "reposted"}),
