@@ -388,9 +388,12 @@ def _noting(
 
 
 def _adopt(log: _Log, progress: _Progress, asking: Asking, run: Run, *, finished: bool) -> None:
-    """Count the pages that a killed try of this run left, so that they are not asked for again."""
+    """Count the pages that a killed try of this run left, so that they are not asked for again.
+
+    One that a disk has damaged since is, and what follows it.
+    """
     keys = raw.adoptable(log.store, log.prefix, log.fingerprint, finished=finished)
-    for page in raw.read_pages(log.store, keys):
+    for page in _readable(log.store, keys, run):
         log.keys.append(page.key)
         log.account.pay(page.key, page.envelope)
         asking.adopt(
@@ -398,10 +401,18 @@ def _adopt(log: _Log, progress: _Progress, asking: Asking, run: Run, *, finished
         )
         if not progress.take(page.bodies, page.envelope.next, page.envelope.truncated, new=False):
             break
-    if keys:
+    if progress.pages:
         count = "1 page is" if progress.pages == 1 else f"{progress.pages:,} pages are"
         more = "going on from there" if progress.going else "no more are needed"
         run.log.info("%s here from an earlier try, %s; %s", count, progress.so_far(), more)
+
+
+def _readable(store: Store, keys: list[str], run: Run) -> Iterator[raw.RawPage]:
+    """The pages up to the first that is damaged."""
+    try:
+        yield from raw.read_pages(store, keys)
+    except raw.Damaged as problem:
+        run.log.warning("%s: it is asked for again, and so is what follows it.", problem.what)
 
 
 def _finish(

@@ -34,6 +34,14 @@ _LINES: Final = 4096
 """Bodies in one piece of a page that is read as a stream."""
 
 
+class Damaged(Stop):
+    """A raw page, or the list of them, is not as it was written; `what` says which and how."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: clear the extract task to fetch it again.")
+        self.what = what
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of a page: where its bodies come from.
 
@@ -175,7 +183,7 @@ def read_done(store: Store, key: str) -> Done:
 
 
 def read_page(store: Store, key: str) -> RawPage:
-    """A whole page; Missing when there is none, Stop when it is damaged."""
+    """A whole page; Missing when there is none, Damaged when it is damaged."""
     envelope, pieces = stream_page(store, key)
     return RawPage(key, envelope, tuple(body for piece in pieces for body in piece))
 
@@ -344,14 +352,13 @@ def _check_version(version: int, store: Store, key: str) -> None:
         raise Stop(f"{store.url(key)} was written by another version of Trawl (format {version}).")
 
 
-def _damaged(store: Store, key: str, why: str) -> Stop:
-    return Stop(
-        f"The raw page {store.url(key)} is damaged ({why}): clear the extract task to fetch it again."
-    )
+def _damaged(store: Store, key: str, why: str) -> Damaged:
+    return Damaged(f"The raw page {store.url(key)} is damaged ({why})")
 
 
 __all__ = [
     "Attempt",
+    "Damaged",
     "Done",
     "Envelope",
     "Missing",

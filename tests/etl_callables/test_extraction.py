@@ -209,6 +209,29 @@ def test_after_any_failure_the_run_goes_on_at_the_page_that_failed(
     assert server.asked == [None, "A", "B", "B", "C"]
 
 
+@pytest.mark.parametrize(("damaged", "again"), [(0, [None, "A"]), (1, ["A"])])
+def test_a_page_that_a_disk_damaged_is_asked_for_again_and_so_is_what_follows_it(
+    x: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: int, again: list[str | None]
+) -> None:
+    """It is no dead end: a task that is cleared would find the same page again."""
+    pages = three_pages()
+    server = x({**pages, "B": [Answer(status=500), *pages["B"]]})
+    job = searching(tmp_path)
+    with pytest.raises(RetryLater):
+        extract(job, WINDOW, RUN)
+    page = sorted(tmp_path.rglob("*.jsonl.zst"))[damaged]
+    page.write_bytes(page.read_bytes()[:-9])
+    asked = len(server.asked)
+    done = finish(job)
+    assert (done.posts, done.duplicates) == (60, 0)
+    assert server.asked[asked:] == [*again, "B", "C"]
+    read = list(raw.read_pages(open_store(job, RUN), done.pages))
+    assert [page.envelope.page for page in read] == [0, 1, 2, 3]
+    told = [text for text in caplog.messages if "damaged" in text]
+    assert len(told) == damaged  # without its first page, the try is as if it had not been
+    assert all(text.endswith("it is asked for again, and so is what follows it.") for text in told)
+
+
 def test_a_run_killed_after_its_last_page_asks_for_nothing(x: Start, tmp_path: Path) -> None:
     server = x(three_pages())
     job = searching(tmp_path, limit=40)
