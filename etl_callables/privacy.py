@@ -6,15 +6,16 @@ Applied to the sorted rows on their way to the file, so that rows are told apart
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 
 from etl_callables.errors import Stop
@@ -38,12 +39,18 @@ _KINDS: Final = {
 }
 """Field -> what its values are: those of one kind have the same pseudonyms wherever they stand."""
 
-_NAMED: Final = re.compile(r"(?<![\w@/.])@(\w(?:[\w.-]*\w)?(?:@\w(?:[\w.-]*\w)?)?)")
-"""A name in a text: @somebody, @somebody.example, @somebody@server.example; not the end of an address."""
+_NAMED: Final = re.compile(r"@(?<![\w@/.]@)(\w(?:[\w.-]*\w)?(?:@\w(?:[\w.-]*\w)?)?)")
+"""A name in a text: @somebody, @somebody.example, @somebody@server.example; not the end of an address.
+
+What may not stand before it is looked at after its @, by which names are found fast."""
+
+_LETTERS: Final = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)
+_LENGTH: Final = 26
+"""Letters of a pseudonym, five bits each; the last has two bits that are not there and count as zero."""
 
 
-_Change = Callable[[Any, Any], str]
-"""From a platform and a value to what stands in the value's place."""
+_Change = Callable[[str, Sequence[str]], "pa.Array[Any]"]
+"""From a platform and values to what stands in the values' places."""
 
 Way = Callable[["pa.Array[Any]", "pa.Array[Any]"], "pa.Array[Any]"]
 """From a column, and the platform of each row, to what is written."""
@@ -140,36 +147,51 @@ class Names:
     """Pseudonyms: HMAC-SHA256 of a value, its kind, its platform and a scope, 26 letters and digits."""
 
     def __init__(self, key: bytes, scope: str) -> None:
-        self._key = key
-        self._scope = scope
-        self.stamp = self._digest("key")[:4].hex()
+        self.stamp = hmac.digest(key, _framed("key"), "sha256")[:4].hex()
+        self._begun = lru_cache(
+            lambda *parts: hmac.new(key, b"".join(map(_framed, (scope, *parts))), "sha256")
+        )
 
     def pseudonym(self, platform: str, kind: str, value: str) -> str:
         """The pseudonym of a value. Handles are the same in any case and with or without their @."""
+        return base64.b32encode(self._digests(platform, kind, [value])).decode().rstrip("=").lower()
+
+    def _pseudonyms(self, platform: str, kind: str, values: Sequence[str]) -> pa.Array[Any]:
+        """The same of many values of a kind, in a third of the time."""
+        bits = np.frombuffer(self._digests(platform, kind, values), np.uint8)
+        fives = np.pad(np.unpackbits(bits).reshape(-1, 8 * _BYTES), ((0, 0), (0, 2))).reshape(-1, _LENGTH, 5)
+        letters = _LETTERS[fives @ np.array([16, 8, 4, 2, 1], np.uint8)]
+        ends = np.arange(len(values) + 1, dtype=np.int32) * _LENGTH
+        return pa.StringArray.from_buffers(
+            len(values), pa.py_buffer(ends.tobytes()), pa.py_buffer(letters.tobytes())
+        )
+
+    def _digests(self, platform: str, kind: str, values: Iterable[str]) -> bytes:
+        begun = self._begun(platform, kind)
         if kind == "handle":
-            value = value.removeprefix("@").casefold()
-        digest = self._digest(self._scope, platform, kind, value)[:_BYTES]
-        return base64.b32encode(digest).decode().rstrip("=").lower()
+            values = [value.removeprefix("@").casefold() for value in values]
+        digests = []
+        for value in values:
+            made = begun.copy()
+            made.update(_framed(value))
+            digests.append(made.digest()[:_BYTES])
+        return b"".join(digests)
 
     def of(self, platform: str, field: str, value: str) -> str:
         """The same by the field that a value stands in."""
         return self.pseudonym(platform, _KINDS[field], value)
 
-    def _digest(self, *parts: str) -> bytes:
-        # Each part after its length, so that no two lists of parts are one text.
-        text = b"".join(len(part).to_bytes(8, "big") + part for part in (one.encode() for one in parts))
-        return hmac.digest(self._key, text, hashlib.sha256)
-
     def of_kind(self, kind: str) -> Way:
         """A function of a column and its platforms that gives the column of pseudonyms; null stays null."""
 
+        def each(platform: str, values: Sequence[str]) -> pa.Array[Any]:
+            return self._pseudonyms(platform, kind, values)
+
         def change(column: pa.Array[Any], platforms: pa.Array[Any]) -> pa.Array[Any]:
             if column.type != TEXTS:
-                return self._each(column, platforms, lambda one, value: self.pseudonym(one, kind, value))
+                return _each(column, platforms, each)
             owners = platforms.take(pc.list_parent_indices(column))
-            inner = self._each(
-                pc.list_flatten(column), owners, lambda one, value: self.pseudonym(one, kind, value)
-            )
+            inner = _each(pc.list_flatten(column), owners, each)
             lists = pc.cast(pc.fill_null(pc.list_value_length(column), 0), pa.int32())
             ends = pc.cumulative_sum(lists)
             offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
@@ -180,24 +202,33 @@ class Names:
     def in_text(self, column: pa.Array[Any], platforms: pa.Array[Any]) -> pa.Array[Any]:
         """The texts, each @name in them replaced."""
 
-        def change(platform: Any, text: Any) -> str:
-            def name(found: re.Match[str]) -> str:
-                return f"@{self.pseudonym(platform, 'handle', found[1])}"
+        def each(platform: str, texts: Sequence[str]) -> pa.Array[Any]:
+            split = [_NAMED.split(text) for text in texts]  # what stands between names, and the names
+            names = list(dict.fromkeys(name for parts in split for name in parts[1::2]))
+            known = dict(zip(names, self._pseudonyms(platform, "handle", names).to_pylist(), strict=True))
+            for parts in split:
+                parts[1::2] = [f"@{known[name]}" for name in parts[1::2]]
+            return pa.array(map("".join, split), pa.string())
 
-            return _NAMED.sub(name, text)
+        named = pc.fill_null(pc.match_substring(column, "@"), False)
+        changed = _each(column.filter(named), platforms.filter(named), each)
+        return cast("pa.Array[Any]", pc.replace_with_mask(column, named, changed))
 
-        return self._each(column, platforms, change)
 
-    @staticmethod
-    def _each(column: pa.Array[Any], platforms: pa.Array[Any], change: _Change) -> pa.Array[Any]:
-        """Each value changed, each different one once; null stays null."""
-        known: dict[tuple[Any, Any], str | None] = {}
-        changed = []
-        for pair in zip(platforms.to_pylist(), column.to_pylist(), strict=True):
-            if pair not in known:
-                known[pair] = None if pair[1] is None else change(*pair)
-            changed.append(known[pair])
-        return pa.array(changed, pa.string())
+def _framed(part: str) -> bytes:
+    """A part after its length, so that no two lists of parts are one text."""
+    written = part.encode()
+    return len(written).to_bytes(8, "big") + written
+
+
+def _each(column: pa.Array[Any], platforms: pa.Array[Any], change: _Change) -> pa.Array[Any]:
+    """Each value changed, each different one once; null stays null."""
+    for platform in pc.unique(platforms):
+        own = pc.equal(platforms, platform)
+        values = column.filter(own).dictionary_encode()
+        changed = change(platform.as_py(), cast("list[str]", values.dictionary.to_pylist()))
+        column = pc.replace_with_mask(column, own, changed.take(values.indices))
+    return column
 
 
 def _beginning(size: int | str) -> Way:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from etl_callables.manifest import Manifest, Measured, Quality, is_rejected, read_manifest
 from etl_callables.run import REJECTED, Run, prefix
 from etl_callables.store import Store
+from etl_callables.table import pc
 from schemas.job import Job
 from schemas.job import Quality as Bounds
 from schemas.schedule import window_before
@@ -53,12 +54,12 @@ class Measure:
                 column = batch[name]
                 self._nulls[name] += column.null_count
                 if str(column.type) == "string":
-                    self._nulls[name] += sum(value == "" for value in column.to_pylist())
+                    self._nulls[name] += pc.sum(pc.equal(column, "")).as_py() or 0
             if self._languages:
-                for code, count in Counter(batch["lang"].to_pylist()).items():
+                for found in pc.value_counts(batch["lang"]).to_pylist():
                     for bound in self._bounds.languages:
-                        if _is_of(code, bound):
-                            self._languages[bound] += count
+                        if _is_of(found["values"], bound):
+                            self._languages[bound] += found["counts"]
             yield batch
 
     @property

@@ -318,6 +318,24 @@ def test_lists_keep_their_shape(rows: list[tuple[str, list[str] | None]]) -> Non
         ]
 
 
+@given(st.lists(st.tuples(st.sampled_from(["x", "y"]), st.none() | st.text("@ab./- é\n", max_size=12))))
+def test_names_in_texts_are_what_they_are_alone(rows: list[tuple[str, str | None]]) -> None:
+    """Those that no letter, at sign, point or slash stands before."""
+    names = Names(KEY.encode(), "")
+    name = re.compile(r"(?:^|(?<=[^\w@/.]))@(\w(?:[\w.-]*\w)?(?:@\w(?:[\w.-]*\w)?)?)")
+    column = pa.array([row[1] for row in rows], pa.string())
+    platforms = pa.array([row[0] for row in rows], pa.string())
+    for part in (slice(None), slice(1, None)):
+        changed = names.in_text(column[part], platforms[part])
+        changed.validate(full=True)
+        wanted = []
+        for platform, text in rows[part]:
+            *found, last = name.split(text or "")
+            found[1::2] = [f"@{names.pseudonym(platform, 'handle', one)}" for one in found[1::2]]
+            wanted.append(None if text is None else "".join(found) + last)
+        assert changed.to_pylist() == wanted
+
+
 @given(TEXTS, TEXTS, TEXTS, TEXTS)
 def test_no_two_values_share_a_pseudonym(platform: str, kind: str, one: str, other: str) -> None:
     names = Names(KEY.encode(), "scope")
