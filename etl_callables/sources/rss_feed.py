@@ -18,7 +18,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import feedparser
@@ -29,9 +29,10 @@ from etl_callables.http import version as version_with
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Run
 from etl_callables.sources import Page, Request
+from etl_callables.sources.feed_names import Signs, name_of, shared, unique
 from etl_callables.sources.feed_text import text_of
 from etl_callables.sources.feed_times import moment_of
-from etl_callables.sources.fields import identifier, items_of, needed, text
+from etl_callables.sources.fields import identifier, items_of, text
 from etl_callables.sources.markup import Plain, absolute, mended, plain
 from etl_callables.sources.words import Words, parse
 from etl_callables.url import shown, veiled
@@ -53,11 +54,8 @@ _FAR: Final = 1 << 18
 """Bytes that are looked through with the comments."""
 
 _NOT_MODIFIED: Final = 304
-_GLOBAL: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^\s/]|urn:[a-z0-9-]+:.|tag:[^\s,:]+,\d|(?:did|doi|info|oai|uuid|yt:video):.",
-    re.IGNORECASE,
-)
-"""How identifiers begin that are unique in the world: URLs of a host, URNs, tags and others alike."""
+_TIMES: Final = ("published", "updated", "created")
+_JSON_TIMES: Final = ("date_published", "date_modified")
 
 
 def version() -> str:
@@ -88,13 +86,18 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
         if answer.status == _NOT_MODIFIED:
             yield Page((), following)
             continue
-        body = _body(feeds[number], answer, request.query)
-        before, now = set(known.get("ids", ())), set(_names(body))
-        feed = shown(feeds[number])
-        gap = f"{feed} holds nothing of what it held before: entries in between may be missing"
-        yield Page((body,), following, gap if before and now and not before & now else None)
+        body = _body(feeds[number], answer, request.query, known.get("untold", ()))
+        yield Page((body,), following, _gap(feeds[number], known.get("ids", ()), _held(body)))
     if failed:
         yield Page((), None, _missing(failed.values(), of=len(feeds)))
+
+
+def _gap(feed: str, before: Iterable[str], held: _Held) -> str | None:
+    """What is missing where a feed moved on beyond all that it held before, as far as can be told."""
+    now = {*held.names, *(unique(one, veiled(feed)) for one in held.untold)}
+    if not before or not held.names or not now.isdisjoint(before):
+        return None
+    return f"{shown(feed)} holds nothing of what it held before: entries in between may be missing"
 
 
 def _missing(problems: Collection[RetryLater | Stop], *, of: int) -> str:
@@ -152,7 +155,9 @@ def remember(bodies: Sequence[bytes], *, rest: bool) -> dict[str, Any]:
     for body in bodies:
         value = decode(body)
         validators = {name: value[name] for name in ("etag", "modified") if value.get(name) and not rest}
-        note[value["feed"]] = {**validators, "ids": _names(body)}
+        held = _held(body)
+        untold = {"untold": sorted(held.untold)} if held.untold else {}
+        note[value["feed"]] = {**validators, "ids": held.names, **untold}
     return note
 
 
@@ -190,8 +195,11 @@ def _check(feed: str, answer: Answer) -> None:
     raise Stop(f"The feed {shown(feed)} answered with {what} instead of a feed: correct `options.feeds`.")
 
 
-def _body(feed: str, answer: Answer, query: str | None) -> bytes:
-    """The feed in one line of JSON, as it came: as text where it is UTF-8, else in base 64."""
+def _body(feed: str, answer: Answer, query: str | None, untold: Sequence[str] = ()) -> bytes:
+    """The feed in one line of JSON, as it came: as text where it is UTF-8, else in base 64.
+
+    With it goes what reading it needs: the query, and the identifiers that told no entry from another before.
+    """
     try:
         content = {"text": answer.body.decode()}
     except UnicodeDecodeError:
@@ -202,15 +210,26 @@ def _body(feed: str, answer: Answer, query: str | None) -> bytes:
         "etag": answer.headers.get("etag"),
         "modified": answer.headers.get("last-modified"),
         "query": query,
+        **({"untold": untold} if untold else {}),
         **content,
     }
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def _names(body: bytes) -> list[str]:
-    """What all entries are known by, whether they match the job's query or not."""
-    items = _posts(body, datetime.now(UTC), matching=False)
-    return [item.id for item in items if isinstance(item, Post)]
+class _Held(NamedTuple):
+    """What all entries of a feed are known by, whether they match the job's query or not.
+
+    `untold` are the identifiers that tell no entry from another.
+    """
+
+    names: list[str]
+    untold: set[str]
+
+
+def _held(body: bytes) -> _Held:
+    untold: set[str] = set()
+    items = _posts(body, datetime.now(UTC), untold, matching=False)
+    return _Held([item.id for item in items if isinstance(item, Post)], untold)
 
 
 # --- reading ----------------------------------------------------------------------------------------
@@ -218,11 +237,14 @@ def _names(body: bytes) -> list[str]:
 
 def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
     """The entries of a feed; those that the job's query does not match are skipped."""
-    return _posts(body, fetched_at, matching=True)
+    return _posts(body, fetched_at, set(), matching=True)
 
 
-def _posts(body: bytes, fetched_at: datetime, *, matching: bool) -> Iterator[Post | Skipped]:
-    context: dict[str, Any] = {}
+def _posts(
+    body: bytes, fetched_at: datetime, untold: set[str], *, matching: bool
+) -> Iterator[Post | Skipped]:
+    """The entries of a feed; the identifiers that tell no entry from another are put into `untold`."""
+    context: dict[str, Any] = {"untold": untold}
 
     def found(value: Any) -> Iterable[Any] | None:
         data = value["text"].encode() if "text" in value else _decoded(value["base64"])
@@ -236,9 +258,14 @@ def _posts(body: bytes, fetched_at: datetime, *, matching: bool) -> Iterator[Pos
             raise TypeError("no feed") from problem
         if is_json:
             context.update(read=_json_entry, language=feed.get("language"), authors=feed.get("authors"))
-            return feed["items"] if isinstance(feed["items"], list) else None
-        context.update(read=_xml_entry, language=feed.feed.get("language"))
-        return feed.entries if feed.version or feed.entries else None
+            entries = feed["items"] if isinstance(feed["items"], list) else None
+        else:
+            context.update(read=_xml_entry, language=feed.feed.get("language"))
+            entries = feed.entries if feed.version or feed.entries else None
+        signs = _json_signs if is_json else _xml_signs
+        told = (signs(entry) for entry in entries or () if isinstance(entry, dict))
+        untold.update(shared(told, value.get("untold", ())))
+        return entries
 
     def read(entry: Any) -> Post | Skipped:
         post: Post | Skipped = context["read"](entry, context, fetched_at)
@@ -276,21 +303,22 @@ def _decoded(value: str) -> bytes:
         raise TypeError("no base 64") from problem
 
 
-def _name(given: str | None, link: str | None, feed: str) -> str:
-    """What an entry is known by: its own identifier, made unique where it is only so in its feed."""
-    name = needed(given or link, "identifier")
-    return name if _GLOBAL.match(name) else f"{feed}#{name}"
-
-
 def _when(times: Iterable[Any]) -> datetime | None:
     """The first of an entry's times that can be read."""
     return next((when for one in times if (written := text(one)) and (when := moment_of(written))), None)
 
 
+def _xml_signs(entry: Any) -> Signs:
+    times = (text(entry.get(name)) for name in _TIMES if name in entry)
+    title = text(entry.get("title")) or text(entry.get("summary"))
+    return Signs(text(entry.get("id")), text(entry.get("link")), title, next(filter(None, times), None))
+
+
 def _xml_entry(entry: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
-    link = text(entry.get("link"))
-    name = _name(text(entry.get("id")), link, context["feed"])
-    when = _when(entry.get(name) for name in ("published", "updated", "created") if name in entry)
+    signs = _xml_signs(entry)
+    link = signs.link
+    name = name_of(signs, context["feed"], context["untold"])
+    when = _when(entry.get(name) for name in _TIMES if name in entry)
     if when is None:
         return Skipped("no-time", name[:200])
     feed = context["feed"]
@@ -326,11 +354,21 @@ def _part(detail: Mapping[str, Any], feed: str) -> Plain:
     return plain(value, absolute(detail.get("base"), feed) or feed)
 
 
-def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
-    link = text(item.get("url"))
+def _json_signs(item: Any) -> Signs:
     given = item.get("id")
-    name = _name(str(given) if isinstance(given, float) else identifier(given), link, context["feed"])
-    when = _when(item.get(name) for name in ("date_published", "date_modified"))
+    name = str(given) if isinstance(given, float) else identifier(given)
+    titles = (text(item.get(key)) for key in ("title", "content_text", "content_html"))
+    times = (text(item.get(key)) for key in _JSON_TIMES)
+    return Signs(
+        name, text(item.get("url")), next(filter(None, titles), None), next(filter(None, times), None)
+    )
+
+
+def _json_entry(item: Any, context: Mapping[str, Any], fetched_at: datetime) -> Post | Skipped:
+    signs = _json_signs(item)
+    link = signs.link
+    name = name_of(signs, context["feed"], context["untold"])
+    when = _when(item.get(name) for name in _JSON_TIMES)
     if when is None:
         return Skipped("no-time", name[:200])
     content = item.get("content_html")

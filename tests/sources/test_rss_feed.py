@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,7 @@ def take(asked: Job, window: Window, **run: Any) -> tuple[list[int], Manifest]:
     rows = read_posts(result["object"].removeprefix("file://")).to_pylist()
     manifest = read_manifest(open_store(asked, who), prefix(asked, window, who))
     assert manifest is not None
-    return [int(row["id"].rpartition("#")[2].rpartition(":")[2]) for row in rows], manifest
+    return [int(re.findall(r"\d+", row["id"])[-1]) for row in rows], manifest
 
 
 # --- catching up -------------------------------------------------------------------------------------
@@ -189,6 +190,29 @@ def test_entries_that_a_query_leaves_out_are_held_too(tmp_path: Path) -> None:
         site.posts = [Made(5, day(4).start, "covid")]
         numbers, manifest = take(asked, day(4))
     assert (numbers, manifest.complete) == ([5], False)
+
+
+def test_entries_that_share_an_identifier_come_once_each_however_many_the_feed_still_has(
+    tmp_path: Path,
+) -> None:
+    """The last one left has the name that it had among others, and what comes after it is new.
+
+    Only the first of all, which had the identifier for itself, comes again.
+    """
+    listed: list[Made] = []
+
+    def answer(_: Asked) -> Answer:
+        return Answer(re.sub(rb">\d+</guid>", b">shared0</guid>", rss(listed)), kind="text/xml")
+
+    held = [[1], [1, 2], [2, 3], [3], [3], [4], [], [5], [5, 6]]
+    taken = [[0], [1, 2], [3], [], [], [4], [], [5], [6]]
+    with StandIn(answer) as service:
+        asked = job_of(tmp_path, f"{service.url}/rss")
+        for at, (numbers, new) in enumerate(zip(held, taken, strict=True), 1):
+            listed[:] = [entry(number, day(1).start) for number in numbers]
+            found, manifest = take(asked, day(at))
+            assert found == new
+            assert manifest.complete == (numbers != [4]), "only then nothing is left of what was there"
 
 
 def test_since_bounds_what_the_first_run_takes(tmp_path: Path) -> None:
@@ -647,6 +671,38 @@ def test_a_base_that_is_no_address_costs_no_entry() -> None:
 def test_an_entry_without_identifier_is_known_by_its_link() -> None:
     bare = rss([MADE]).replace(b'<guid isPermaLink="false">77</guid>', b"")
     assert [item.id for item in rows(bare) if isinstance(item, Post)] == [f"{SITE}/77"]
+
+
+@pytest.mark.parametrize("made", [rss, atom, json_feed])
+def test_an_identifier_that_several_entries_share_gives_way_to_their_links(
+    made: Callable[[Sequence[Made]], bytes],
+) -> None:
+    """Entries 1 and 2 share one; 2 is there twice, and once more with another title; 3 has its own."""
+    entries = [
+        Made(number, NOON, text) for number, text in ((1, "a"), (2, "b"), (2, "b"), (2, "B"), (3, "c"))
+    ]
+    feed = re.sub(r'(>|2026:|"id": ")[12](<|")', r"\g<1>shared\2", made(entries).decode())
+    names = {item.id for item in rows(feed.encode()) if isinstance(item, Post)}
+    assert len(names) == 3
+    assert names > {f"{SITE}/1", f"{SITE}/2"}
+
+
+def test_entries_that_share_an_identifier_and_have_no_link_are_told_by_title_and_time() -> None:
+    """Of an identifier that is an address, feedparser makes a link too, which tells as little."""
+    item = "<item><guid>{}</guid><title>{}</title><pubDate>Tue, 30 Jun 2026 {}:00:00 GMT</pubDate></item>"
+    for shared in ("same", "https://site.example/"):
+        told = [(shared, "a", 12), (shared, "b", 12), (shared, "a", 13), (shared, "a", 12)]
+        body = "".join(item.format(*one) for one in told)
+        found = rows(f"<rss version='2.0'><channel>{body}</channel></rss>".encode())
+        names = [post.id for post in found if isinstance(post, Post)]
+        assert len(names) == 4
+        assert len({*names}) == 3
+        assert names[0] == names[3]
+        assert all(shared in name for name in names)
+
+
+def test_an_entry_that_is_there_twice_keeps_its_own_identifier() -> None:
+    assert {item.id for item in rows(rss([MADE, MADE])) if isinstance(item, Post)} == {f"{FEED}#77"}
 
 
 @pytest.mark.parametrize(
