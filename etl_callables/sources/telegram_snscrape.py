@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import bs4
 import requests
@@ -195,9 +195,12 @@ def posts(body: bytes, fetched_at: datetime) -> Iterator[Post | Skipped]:
 def _read(div: bs4.Tag, url: str, fetched_at: datetime) -> Post | Skipped:
     name = str(div["data-post"])
     reply = div.select_one("a.tgme_widget_message_reply[href]")
-    answered = _answered(str(reply["href"])) if reply else None
+    answered = _answered(str(reply["href"])) if reply and _leads(reply["href"], url) else None
     if reply:
         reply.decompose()  # snscrape takes the quoted beginning of the other for the text of this one
+    for link in div.select("a:not(.tgme_widget_message_date)"):
+        if not _leads(link.get("href"), url):
+            link.unwrap()  # snscrape would lose the message over it; its text stays
     for line in div.find_all("br"):  # and the text of a message without its line breaks
         line.replace_with("\n")
     for block in div.select(_BLOCKS):
@@ -209,6 +212,14 @@ def _read(div: bs4.Tag, url: str, fetched_at: datetime) -> Post | Skipped:
         return _post(name, item, div, fetched_at)._replace(in_reply_to=answered)
     except Exception as problem:  # noqa: BLE001 - whatever its parser trips over costs one message
         return Skipped("unknown-shape", f"{name[:80]}: {type(problem).__name__}: {str(problem)[:200]}")
+
+
+def _leads(link: Any, page: str) -> bool:
+    """Whether a link on a page is an address, as `http://[` is not."""
+    try:
+        return isinstance(link, str) and bool(urljoin(page, link))
+    except ValueError:
+        return False
 
 
 def _apart(block: bs4.Tag) -> None:

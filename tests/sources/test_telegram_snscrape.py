@@ -226,3 +226,15 @@ def test_a_message_that_snscrape_trips_over_costs_no_other() -> None:
         "unknown-shape",
         "sample_news/1",
     ]
+
+
+@pytest.mark.parametrize("broken", ['href="http://["', 'href="//[x"', ""])
+def test_a_link_that_leads_nowhere_costs_no_message(broken: str) -> None:
+    """Its text stays, and all other links."""
+    (item,) = rows(message(MADE).replace("&lt;all&gt;", f"<a {broken}>&lt;all&gt;</a>"))
+    assert item == POST
+
+
+def test_an_answer_to_nowhere_costs_no_message() -> None:
+    (item,) = rows(message(MADE).replace('href="https://t.me/sample_news/76"', 'href="http://["'))
+    assert item == POST._replace(in_reply_to=None)
