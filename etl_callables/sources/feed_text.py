@@ -2,6 +2,10 @@
 
 Servers name their own default for files they know nothing of, so the first bytes and the XML declaration
 count for more where what the server says cannot be right.
+
+Where UTF-8 is named or nothing is, a text is UTF-8 as long as it has at least twice as many characters of
+UTF-8 beyond ASCII as faults, each of which is read as U+FFFD: one bad byte spoils no other letter. With fewer
+it is in the next encoding that is named, or in windows-1252, whose letters are hardly ever UTF-8 by chance.
 """
 
 from __future__ import annotations
@@ -30,6 +34,9 @@ _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([\w.:-]+)""", re.IGNORE
 _DEFAULTS: Final = {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
 """What servers and old programs say of any text: what is UTF-8 to the last letter, is UTF-8."""
 
+_FAITH: Final = 2
+"""Characters of UTF-8 beyond ASCII that outweigh one fault."""
+
 _PLAIN: Final = "<?xml +ADw-"
 """A text that is the same bytes in each encoding of single bytes that a feed can have."""
 
@@ -56,8 +63,17 @@ def _decoded(data: bytes, kind: str) -> str:
         try:
             return data.decode(encoding)
         except ValueError:
-            continue
+            if encoding == "utf-8" and (written := _mostly_utf_8(data)):
+                return written
     return data.decode("latin-1")
+
+
+def _mostly_utf_8(data: bytes) -> str | None:
+    """The text of what is UTF-8 but for some faults; None where these are too many."""
+    written = data.decode("utf-8", "replace")
+    faults = written.count("\N{REPLACEMENT CHARACTER}") - data.count("\N{REPLACEMENT CHARACTER}".encode())
+    beyond = len(written) - len(written.encode("ascii", "ignore"))
+    return written if beyond - faults >= _FAITH * faults else None
 
 
 def _encoding(name: str) -> str | None:

@@ -179,7 +179,7 @@ def _check(feed: str, answer: Answer) -> None:
     body = answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")
     if body.startswith(b"{"):
         try:
-            whole = isinstance(decode(body).get("items"), list)
+            whole = isinstance(decode(text_of(body, answer.kind).encode()).get("items"), list)
         except ValueError as problem:
             raise RetryLater(
                 f"The feed {shown(feed)} sent something that is no whole JSON ({problem})."

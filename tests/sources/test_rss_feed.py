@@ -581,6 +581,37 @@ def test_a_servers_wrong_word_for_an_encoding_changes_no_letter(form: str, kind:
         assert (item.text or "").startswith(words)
 
 
+BAD = [b"\xff", "—".encode()[:2], b"\xe9"]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=["no byte of any letter", "half a letter", "another's letter"])
+@pytest.mark.parametrize("kind", ["text/xml; charset=utf-8", "text/xml; charset=iso-8859-1", ""])
+def test_one_bad_byte_spoils_no_letter_beside_it(bad: bytes, kind: str) -> None:
+    feed = rss([Made(1, NOON, "Grüße aus München, BAD Привет")]).replace(b"BAD", bad)
+    item = json.dumps(
+        {"items": [{**json_item(MADE), "title": "Grüße aus München, BAD Привет"}]}, ensure_ascii=False
+    )
+    for body in (feed, feed.replace(b' encoding="utf-8"', b""), item.encode().replace(b"BAD", bad)):
+        (post,) = rows(body, kind)
+        assert isinstance(post, Post)
+        assert (post.text or "").startswith("Grüße aus München, \N{REPLACEMENT CHARACTER} Привет")
+
+
+def test_a_json_feed_with_a_bad_byte_is_whole() -> None:
+    body = json_feed([Made(1, NOON, "BAD")]).replace(b"BAD", b"\xff")
+    with StandIn(lambda _: Answer(body, kind="application/feed+json")) as service:
+        assert len(read(ask(service, "json"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/xml; charset=utf-8", ""])
+def test_windows_letters_under_the_name_of_utf_8_are_read_as_they_are(kind: str) -> None:
+    """Those of `Ã©` are UTF-8 by chance."""
+    for words in ("Grüße «aus» München €", "café", "Ã© naïve café, déjà là"):
+        (item,) = rows(rss([Made(1, NOON, words)]).decode().encode("cp1252"), kind)
+        assert isinstance(item, Post)
+        assert (item.text or "").startswith(words)
+
+
 def test_what_a_server_says_counts_where_the_feed_says_nothing() -> None:
     """Two Chinese characters that could be UTF-8 by their bytes."""
     written = rss([Made(1, NOON, "联通")]).decode().replace(' encoding="utf-8"', "").encode("gb2312")
