@@ -12,8 +12,10 @@ from typing import Any, Final, Protocol, cast
 from etl_callables import forgetting, memory, raw
 from etl_callables.ahead import Behind, ahead
 from etl_callables.asking import Asked, Asking
+from etl_callables.cleansing import UNPARTED, Cleansed, cleanse
 from etl_callables.cost import dollars
 from etl_callables.errors import StaleCursor, Stop
+from etl_callables.forgetting import Forgotten
 from etl_callables.post import Post, Skipped
 from etl_callables.run import Kept, Run, prefix
 from etl_callables.selection import Selection
@@ -26,7 +28,6 @@ from schemas.window import Window
 
 REPEATED: Final = "source repeats pages"
 EMPTY: Final = "source gives empty pages"
-UNPARTED: Final = "a page could not be parted from a post that is to be forgotten"
 
 _REPEATS: Final = 2
 """Pages in a row with only what an earlier page had, after which a service is going in circles. One
@@ -112,6 +113,7 @@ def _extract(job: Job, window: Window, run: Run, source: Source, *, anew: bool =
     _tell_of_a_new_folder(job, run)
     if not anew:
         _adopt(log, progress, asking, run, finished=known is not None)
+    adopted = len(log.keys)
     requests, resumed = 0, progress.cursor is not None and known is None
     if progress.going:
         with (
@@ -126,10 +128,10 @@ def _extract(job: Job, window: Window, run: Run, source: Source, *, anew: bool =
                 progress.cursor = asked.cursor
                 if not progress.take(page.bodies, page.cursor, page.truncated):
                     break
-    _forget_late(log, progress, forgotten, run)
+    forgotten = _forget_late(log, progress, forgotten, run, adopted=adopted)
     if known is not None:
-        _remember(log, progress, known, window)
-    return _finish(log, progress, started, requests, run, since=span.start if known else None)
+        forgotten = _remember(log, progress, forgotten, window, run)
+    return _finish(log, progress, started, requests, run, since=span.start if known else None, rid=forgotten)
 
 
 def _resuming(pages: Iterator[Asked], account: Account) -> Iterator[Asked]:
@@ -172,7 +174,7 @@ def _pages(asking: Asking, cursor: str | None, job: Job, unkept: int) -> Generat
     yield from ahead(pages, unkept) if unkept and job.limit is None else pages
 
 
-def _without(forgotten: forgetting.Forgotten, source: Source, page: Page, run: Run) -> Page:
+def _without(forgotten: Forgotten, source: Source, page: Page, run: Run) -> Page:
     """A page as it is kept: without what the job was told to forget."""
     try:
         bodies, gone = forgetting.scrub(source, page.bodies, forgotten.knows, run.now())
@@ -183,19 +185,24 @@ def _without(forgotten: forgetting.Forgotten, source: Source, page: Page, run: R
     return replace(page, bodies=tuple(bodies)) if gone else page
 
 
-def _forget_late(log: _Log, progress: _Progress, before: forgetting.Forgotten | None, run: Run) -> None:
-    """Take out of the pages what the job was told to forget while they came."""
+def _forget_late(
+    log: _Log, progress: _Progress, before: Forgotten | None, run: Run, *, adopted: int = 0
+) -> Forgotten | None:
+    """Take out of the pages what the job was told to forget while they came; all that they are rid of then.
+
+    Whoever wrote the first of them, so many that are `adopted`, may have known of less than `before`.
+    """
     forgotten = forgetting.recall(log.store, log.job)
-    if forgotten is None or (before is not None and forgotten.digests == before.digests):
-        return
-    for key in log.keys:
-        page = raw.read_page(log.store, key)
-        now = _without(forgotten, progress.source, Page(tuple(page.bodies), None), run)
-        if list(now.bodies) != list(page.bodies):
-            raw.rewrite_page(log.store, key, page.envelope, now.bodies)
-            progress.truncated = progress.truncated or now.truncated
-            # Which of the posts are the first and the last, transform says.
-            progress.selection.tally.oldest = progress.selection.tally.newest = None
+    if forgotten is None:
+        return None
+    is_new = before is None or forgotten.digests != before.digests
+    gone = cleanse(
+        log.store, progress.source, log.keys if is_new else log.keys[:adopted], forgotten, run.now()
+    )
+    if gone:
+        run.log.info("%s left out, to be forgotten", _posts(len(gone.names)))
+        progress.forget(gone)
+    return forgotten
 
 
 def _span(job: Job, window: Window, known: memory.Memory | None) -> Window:
@@ -203,15 +210,23 @@ def _span(job: Job, window: Window, known: memory.Memory | None) -> Window:
     return window if known is None else Window(job.date_range.since or _EPOCH, window.end)
 
 
-def _remember(log: _Log, progress: _Progress, known: memory.Memory, window: Window) -> None:
-    """Claim the posts kept, before anything says that they are."""
+def _remember(
+    log: _Log, progress: _Progress, forgotten: Forgotten | None, window: Window, run: Run
+) -> Forgotten | None:
+    """Claim the posts kept, before anything says that they are; all that is forgotten by then."""
     source, selection = progress.source, progress.selection
-    bodies = [body for page in raw.read_pages(log.store, log.keys) for body in page.bodies]
-    posts = (item for body in bodies for item in source.posts(body, window.end) if isinstance(item, Post))
-    # What is left for the next run has to be given again.
-    rest = selection.tally.over_limit > 0 or any(post.created_at >= window.end for post in posts)
-    note = cast("Incremental", source).remember(bodies, rest=rest)
-    memory.remember(log.store, log.job, known.with_claims(log.job, window, selection.names, note))
+    while True:
+        bodies = [body for page in raw.read_pages(log.store, log.keys) for body in page.bodies]
+        posts = (item for body in bodies for item in source.posts(body, window.end) if isinstance(item, Post))
+        # What is left for the next run has to be given again.
+        rest = selection.tally.over_limit > 0 or any(post.created_at >= window.end for post in posts)
+        note = cast("Incremental", source).remember(bodies, rest=rest)
+        # No other run changes it meanwhile, but what is forgotten goes out of it.
+        known = memory.recall(log.store, log.job)
+        memory.remember(log.store, log.job, known.with_claims(log.job, window, progress.names, note))
+        before, forgotten = forgotten, _forget_late(log, progress, forgotten, run)
+        if forgotten is None or (before is not None and forgotten.digests == before.digests):
+            return forgotten
 
 
 def credentials(job: Job, run: Run) -> Mapping[str, Any]:
@@ -295,6 +310,24 @@ class _Progress:
         self._contents: set[int] = set()
         self._repeats = 0
         self._empties = 0
+        self._forgotten: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of the posts kept, without those that are forgotten."""
+        return [name for name in self.selection.names if name not in self._forgotten]
+
+    @property
+    def met(self) -> list[str]:
+        """The same of the posts that belong to other runs, sorted."""
+        return sorted(self.selection.met - self._forgotten)
+
+    def forget(self, gone: Cleansed) -> None:
+        """Tell nothing of posts that are out of the pages; which are first and last then, transform says."""
+        self._forgotten |= gone.names
+        self.selection.tally.oldest = self.selection.tally.newest = None
+        if not gone.parted:
+            self._note(UNPARTED)
 
     def take(
         self, bodies: tuple[bytes, ...], following: str | None, truncated: str | None, *, new: bool = True
@@ -416,7 +449,14 @@ def _readable(store: Store, keys: list[str], run: Run) -> Iterator[raw.RawPage]:
 
 
 def _finish(
-    log: _Log, progress: _Progress, started: datetime, requests: int, run: Run, *, since: datetime | None
+    log: _Log,
+    progress: _Progress,
+    started: datetime,
+    requests: int,
+    run: Run,
+    *,
+    since: datetime | None,
+    rid: Forgotten | None,
 ) -> dict[str, Any]:
     tally = progress.selection.tally
     done = raw.Done(
@@ -440,7 +480,8 @@ def _finish(
         finished=run.now(),
         cost=log.account.cost,
         since=since,
-        taken=tuple(sorted(progress.selection.met)),
+        taken=tuple(progress.met),
+        forgotten=rid.mark if rid else None,
     )
     key = raw.write_done(log.store, log.prefix, log.attempt, done)
     _summarise(done, progress, run)

@@ -75,6 +75,11 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
         """What stands for all that is to be forgotten."""
         return frozenset(entry.digest for entry in self.entries)
 
+    @property
+    def mark(self) -> str:
+        """What tells it from what a job was told to forget before or after; nothing can be read from it."""
+        return hashlib.sha256("".join([self.salt, *sorted(self.digests)]).encode()).hexdigest()
+
     def digest(self, subject: Subject) -> str:
         """What stands for a subject: SHA-256 of the salt, the kind and the value."""
         value = subject.value
@@ -142,6 +147,12 @@ def key(job_id: str) -> str:
 def recall(store: Store, job: Job) -> Forgotten | None:
     """What a job was told to forget, None where that is nothing; Stop when it is damaged."""
     return _recalled(store, job.id)
+
+
+def mark_of(store: Store, job: Job) -> str | None:
+    """The mark of what a job was told to forget, None where that is nothing; Stop when it is damaged."""
+    forgotten = recall(store, job)
+    return None if forgotten is None else forgotten.mark
 
 
 def is_pending(store: Store, job_id: str, folder: str) -> bool:

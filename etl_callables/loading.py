@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from etl_callables import raw
+from etl_callables import forgetting, raw
 from etl_callables.announcement import announcement
 from etl_callables.errors import Outdone, RetryLater, Stop
 from etl_callables.manifest import (
@@ -34,9 +34,9 @@ from etl_callables.manifest import (
 from etl_callables.publishing import place_for
 from etl_callables.quality import Found, assess, rejects
 from etl_callables.run import REJECTED, Run, prefix
-from etl_callables.store import Store, open_store
+from etl_callables.store import Missing, Store, open_store
 from etl_callables.tidying import clean, clean_rejected, rejected_manifest
-from etl_callables.transformation import Staged, read_staged
+from etl_callables.transformation import Staged, read_staged, transform
 from schemas.job import Job
 from schemas.window import Window
 
@@ -54,11 +54,13 @@ def load(
 
     Returns what there is to tell of the object (`announcement`). At any time there is the whole old object
     or the whole new one under the final key. With `anew` it is written even where the store says that
-    it is there unchanged, for whoever has read it and knows better. Raises RetryLater, and Stop, also for
-    posts that are not as the job expects.
+    it is there unchanged, for whoever has read it and knows better. What the job was told to forget since
+    the pages were read goes out of them, and of what is staged, before anything is published. Raises
+    RetryLater, and Stop, also for posts that are not as the job expects.
     """
     began = run.now()
     store = open_store(job, run)
+    transformed = _rid(job, window, run, store, transformed)
     place = place_for(job, window, run, store)
     folder = prefix(job, window, run)
     attempt = raw.attempt_of(transformed["staged"])
@@ -122,6 +124,22 @@ def load(
     run.log.info("%s", _summary(manifest, same=same))
     clean(store, place, folder, manifest, run, before=before)
     return announcement(manifest, store.url(manifest_key(folder)), unchanged=same)
+
+
+def _rid(job: Job, window: Window, run: Run, store: Store, transformed: dict[str, Any]) -> dict[str, Any]:
+    """What is staged; staged again where the job was told to forget something since its pages were read."""
+    forgotten = forgetting.mark_of(store, job)
+    if forgotten is None:
+        return transformed
+    try:
+        staged = read_staged(store, transformed["staged"])
+    except Missing:  # as of a run that was stopped after it had published
+        return transformed
+    if staged.forgotten == forgotten or staged.raw_sha256 is None:  # it is made of an object, which was rid
+        return transformed
+    again = transform(job, window, run, {"raw": staged.raw})
+    store.delete([staged.key, transformed["staged"]])
+    return again
 
 
 def _verify(store: Store, staged: Staged) -> None:

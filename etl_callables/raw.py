@@ -84,7 +84,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     source ended before the window did, None when it did not; `complete` is whether everything asked
     for was given. Of a source without a past, `since` is from when on posts are taken, before the
     window, and `taken` are the ids of posts met that belong to other runs (`etl_callables.memory`).
-    `requests` were made by this attempt; `cost` is of all pages, None where nothing costs.
+    `requests` were made by this attempt; `cost` is of all pages, None where nothing costs. `forgotten` is
+    the mark of what the pages are rid of (`etl_callables.forgetting`), None where that is nothing.
     """
 
     pages: tuple[str, ...]
@@ -108,6 +109,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost | None = None
     since: datetime | None = None
     taken: tuple[str, ...] = ()
+    forgotten: str | None = None
     trawl_raw: int = VERSION
 
 

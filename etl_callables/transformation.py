@@ -14,8 +14,9 @@ from typing import Any, Final, Protocol, cast
 import msgspec
 import pyarrow as pa
 
-from etl_callables import raw
+from etl_callables import forgetting, raw
 from etl_callables.ahead import ahead
+from etl_callables.cleansing import UNPARTED, cleanse
 from etl_callables.errors import RetryLater, Stop
 from etl_callables.formats import write_file
 from etl_callables.manifest import Applied, Measured
@@ -57,7 +58,8 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     `skipped` by reason add up to it. `mended` posts had text that is no Unicode, now U+FFFD.
     `first_post` and `last_post` are creation times of what was kept. `privacy` is what was done to it,
     `measured` what the job's bounds are about. `tag` is the store's mark of this very file. `raw_sha256`
-    is of the pages that were read (`raw.digest_of_pages`), None where it was not made of pages.
+    is of the pages that were read (`raw.digest_of_pages`), None where it was not made of pages. `forgotten`
+    is the mark of what these were rid of, None where that is nothing.
     """
 
     key: str
@@ -82,6 +84,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     measured: Measured | None = None
     tag: str | None = None
     raw_sha256: str | None = None
+    forgotten: str | None = None
 
 
 _MANY: Final = 100_000
@@ -94,7 +97,8 @@ def transform(
     """Turn the raw pages of `extracted["raw"]` (the key of a `done.json`) into the job's file.
 
     Returns `{"staged": key of staged.json, "posts": how many it has, "raw": as given}`. Needs no network but
-    the bucket; posts beyond `run_bytes` are sorted on disk. Raises RetryLater and Stop.
+    the bucket; posts beyond `run_bytes` are sorted on disk. What the job was told to forget since they were
+    fetched goes out of the pages first. Raises RetryLater and Stop.
 
     Where items came and not one could be read, that is a warning and no failure: one odd item may be all
     that a small window has, and nothing that a person could correct in the job would let it pass. A job
@@ -102,7 +106,7 @@ def transform(
     """
     started = run.now()
     store = open_store(job, run)
-    done = raw.read_done(store, extracted["raw"])
+    done, rid = _rid(store, job, extracted["raw"], run)
     folder = f"{prefix(job, window, run)}/staged/{raw.new_attempt(started)}"
     key = f"{folder}/{_name(job, window, run)}"
     measure = Measure(job.quality)
@@ -153,6 +157,7 @@ def transform(
         finished=run.now(),
         tag=store.tag(key),
         raw_sha256=raw.digest_of_pages(digests),
+        forgotten=rid,
     )
     store.write(f"{folder}/staged.json", msgspec.json.format(msgspec.json.encode(staged), indent=2) + b"\n")
     run.log.info("%s", summary(staged))
@@ -161,6 +166,24 @@ def transform(
         where = f"; what came is in {store.url(extracted['raw'].rpartition('/')[0])}/" if job.keep_raw else ""
         run.log.warning("The %s may have changed, or be no such thing: %s%s.", what, said, where)
     return {"staged": f"{folder}/staged.json", "posts": staged.kept, "raw": staged.raw}
+
+
+def _rid(store: Store, job: Job, key: str, run: Run) -> tuple[raw.Done, str | None]:
+    """What closes the pages, which are rid of all that is to be forgotten, and the mark of that."""
+    done, forgotten = raw.read_done(store, key), forgetting.recall(store, job)
+    if forgotten is None or done.forgotten == forgotten.mark:
+        return done, done.forgotten if forgotten else None
+    gone = cleanse(store, source_for(done.source, done.via), done.pages, forgotten, run.now())
+    done = msgspec.structs.replace(done, forgotten=forgotten.mark)
+    if gone:
+        run.log.info("%d of its posts left out, to be forgotten", len(gone.names))
+        taken = tuple(name for name in done.taken if name not in gone.names)
+        done = msgspec.structs.replace(done, first_post=None, last_post=None, taken=taken)
+    if not gone.parted:
+        truncated = "; ".join(filter(None, [done.truncated, UNPARTED]))
+        done = msgspec.structs.replace(done, truncated=truncated, complete=False)
+    raw.write_done(store, key.partition("/raw/")[0], raw.attempt_of(key), done)
+    return done, forgotten.mark
 
 
 def file_format(job: Job) -> str:

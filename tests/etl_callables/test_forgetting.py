@@ -173,6 +173,22 @@ def test_a_run_that_goes_on_meanwhile_does_not_bring_it_back(tmp_path: Path, *, 
     assert texts(ours) == ["one of bob", "two of bob"]
 
 
+@pytest.mark.parametrize("staged", [True, False])
+def test_a_run_past_fetching_does_not_publish_it(tmp_path: Path, *, staged: bool) -> None:
+    """Nor does it name the posts of those who were forgotten after its pages were fetched."""
+    ours, run = job(tmp_path), a_run()
+    found = extracted(ours, run, [POSTS], taken=("90", "101"), first_post=NOON)
+    transformed = transform(ours, WINDOW, run, found) if staged else {}
+    store = open_store(ours, run)
+    write(store, ours, noted(store, ours, [OF_ADA], NEXT_DAY))
+    load(ours, WINDOW, run, transformed or transform(ours, WINDOW, run, found))
+    assert texts(ours) == ["one of bob", "two of bob"]
+    assert "of ada" not in everything(tmp_path)
+    done = raw.read_done(store, found["raw"])
+    assert (done.taken, done.first_post) == (("90",), None)
+    assert verify(store, NEXT_DAY + timedelta(days=2), with_raw=True).findings == ()
+
+
 def test_the_audit_says_how_much_and_when_and_not_whose(tmp_path: Path) -> None:
     ours = job(tmp_path)
     written(ours)
