@@ -38,6 +38,12 @@ _BLOCKS: Final = ", ".join(f".tgme_widget_message_text {name}" for name in ("blo
 _NEAR: Final = 40
 """Messages between which it is quicker to read two pages than to halve again."""
 
+_STEP: Final = 160
+"""Messages that are passed over first where newer ones are looked for below old ones."""
+
+_FARTHER: Final = 8
+"""How much longer each further step is."""
+
 version = snscrape_door.version
 
 
@@ -59,16 +65,50 @@ def read(request: Request, cursor: str | None, run: Run, timeout: float = TIMEOU
         before = int(number) if number else None
         patience = Patience.parse(written) if written else Patience()
         sheet = shown.sheet(before)
-        if before is None and sheet.messages and sheet.messages[-1].moment >= request.window.end:
-            sheet = _seek(shown, sheet, request.window.end)
         while True:
+            # The newest page may have nothing but what the service says itself, which has no time.
+            if patience.last is None and sheet.messages and sheet.messages[-1].moment >= request.window.end:
+                sheet = _seek(shown, sheet, request.window.end)
             # Messages may be numbered among newer ones though they are old: a history that was imported.
-            patience = patience.after([one.moment for one in sheet.messages[:1]], request.window.start)
-            if sheet.before is None or patience.is_over:
+            newest = max((one.moment for one in sheet.messages), default=None)
+            patience = patience.after([] if newest is None else [newest], request.window.start)
+            further = sheet.before
+            if further is not None and patience.is_over:
+                further = _beyond(shown, sheet, further)
+                if further is not None:
+                    patience = Patience(last=patience.last, ordered=False)
+            if further is None:
                 yield Page((sheet.body,), None, None if sheet.before is None else patience.missing)
                 return
-            yield Page((sheet.body,), f"{patience}~{sheet.before}")
-            sheet = shown.sheet(sheet.before)
+            yield Page((sheet.body,), f"{patience}~{further}")
+            sheet = shown.sheet(further)
+
+
+def _beyond(shown: _Channel, sheet: _Sheet, before: int) -> int | None:
+    """Where to go on below a page of old messages, if what is numbered below them is newer than they are.
+
+    Looked for in steps that grow, and then by halving, so that a history of any length is passed by. What
+    else is below is then in the order of time again, as far as the steps can tell.
+    """
+    high, newest = before, max(one.moment for one in sheet.messages)
+
+    def is_newer(number: int) -> bool:
+        return any(one.moment > newest for one in shown.sheet(number).messages)
+
+    step = _STEP
+    while step < before:
+        low = before - step
+        if is_newer(low):
+            break
+        high, step = low, step * _FARTHER
+    else:
+        low = high // 2
+        if low <= 1 or not is_newer(low):
+            return None
+    while high - low > _NEAR // 2:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_newer(middle) else (low, middle)
+    return high
 
 
 def _seek(shown: _Channel, newest: _Sheet, end: datetime) -> _Sheet:

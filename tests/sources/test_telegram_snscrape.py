@@ -58,21 +58,55 @@ def test_a_channel_is_read_back_until_a_page_reaches_before_the_window(telegram:
     assert pages[-1].truncated is None
 
 
+def imported(*blocks: Sequence[Made]) -> Callable[[Asked], Answer]:
+    """A channel whose messages are listed by number, whatever their time."""
+    whole = {post.number: post for block in blocks for post in block}
+
+    def answer(asked: Asked) -> Answer:
+        before = int(asked.query.get("before", 10**6))
+        shown = sorted(number for number in whole if number < before)[-20:]
+        more = shown[0] if shown and shown[0] > min(whole) else None
+        return Answer(page([message(whole[number]) for number in shown], more), kind=HTML)
+
+    return answer
+
+
 def test_a_page_of_an_imported_history_does_not_end_the_reading(telegram: Start) -> None:
     long_ago = Window(DAY.start - timedelta(days=900), DAY.start - timedelta(days=899))
     older = made(200, Window(DAY.start - timedelta(days=30), DAY.start), first=100)
-    listed = [*made(10, DAY, first=1030), *made(30, long_ago, first=1000), *made(20, DAY, first=980), *older]
-    whole = {post.number: post for post in listed}
-
-    def answer(asked: Asked) -> Answer:
-        before = int(asked.query.get("before", 10_000))
-        shown = sorted(number for number in whole if number < before)[-20:]
-        return Answer(page([message(whole[number]) for number in shown], shown[0]), kind=HTML)
-
-    telegram(answer)
+    telegram(imported(made(10, DAY, first=1030), made(30, long_ago), made(20, DAY, first=980), older))
     pages = ask()
     assert {*range(1030, 1040), *range(980, 1000)} <= set(numbers(pages))
     assert pages[-1].truncated == UNORDERED
+
+
+@pytest.mark.parametrize(("size", "against"), [(70, False), (500, False), (3000, False), (70, True)])
+def test_an_imported_history_of_many_pages_hides_nothing_below_it(
+    telegram: Start, size: int, *, against: bool
+) -> None:
+    """In the order of time it is passed by, however long it is; else it is read through."""
+    long_ago = Window(DAY.start - timedelta(days=900), DAY.start - timedelta(days=600))
+    block = made(size, long_ago, first=2000)
+    if against:
+        block = [Made(4000 - post.number + size, post.created) for post in block]
+    older = made(1500, Window(DAY.start - timedelta(days=300), DAY.start), first=1)
+    service = telegram(imported(made(10, DAY, first=9000), block, made(30, DAY, first=1900), older))
+    pages = ask()
+    assert {*range(9000, 9010), *range(1900, 1930)} <= set(numbers(pages))
+    assert pages[-1].truncated == UNORDERED
+    assert len(service.asked) <= 40
+
+
+def test_a_newest_page_of_service_messages_alone_is_no_end(telegram: Start) -> None:
+    """Nor does it keep a window in the past from being found by halving."""
+    newer = made(2000, Window(DAY.end, DAY.end + timedelta(days=30)), first=2000)
+    answer = channel(
+        [*newer, *made(30, DAY, first=1900), *made(100, Window(DAY.start - timedelta(days=9), DAY.start))]
+    )
+    notes = [message(Made(number, NOON)).replace("<time ", "<nothing ") for number in range(5000, 5020)]
+    service = telegram(lambda asked: answer(asked) if asked.query else Answer(page(notes, 5000), kind=HTML))
+    assert {*range(1900, 1930)} <= set(numbers(ask()))
+    assert len(service.asked) <= 25
 
 
 def test_from_any_cursor_on_comes_what_came_after_it(telegram: Start) -> None:
