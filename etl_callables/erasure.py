@@ -295,14 +295,15 @@ class Erasure:
         """Put a staged file in its object's place, and have manifest and `done.json` tell of that alone."""
         job, window, run = maker
         staged = read_staged(self.store, transformed["staged"])
-        load(replace(job, quality=None), window, run, transformed)
-        forget_history(job, self.store, run)
-        latest = read_manifest(self.store, folder)
-        if latest is not None and latest.attempt != before.attempt:
+
+        def mended(manifest: Manifest) -> Manifest:
             # As old as it was: to forget somebody keeps the others no longer. Nor do old pages come back.
-            pages = msgspec.structs.replace(latest.raw, expired=latest.raw.expired or before.raw.expired)
-            aged = msgspec.structs.replace(latest, finished=before.finished, raw=pages)
-            write_manifest(self.store, folder, self._judged(aged, before, job, staged))
+            pages = msgspec.structs.replace(manifest.raw, expired=manifest.raw.expired or before.raw.expired)
+            aged = msgspec.structs.replace(manifest, finished=before.finished, raw=pages)
+            return self._judged(aged, before, job, staged)
+
+        load(replace(job, quality=None), window, run, transformed, mended=mended)
+        forget_history(job, self.store, run)
         self._retell(folder, staged)
 
     def _tell_again(self, folder: str, claims: Claims) -> None:

@@ -48,15 +48,22 @@ _APART: Final = 0.05
 
 
 def load(
-    job: Job, window: Window, run: Run, transformed: dict[str, Any], *, anew: bool = False
+    job: Job,
+    window: Window,
+    run: Run,
+    transformed: dict[str, Any],
+    *,
+    anew: bool = False,
+    mended: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> dict[str, Any]:
     """Publish what transform staged (`transformed["staged"]`, the key of a `staged.json`).
 
     Returns what there is to tell of the object (`announcement`). At any time there is the whole old object
     or the whole new one under the final key. With `anew` it is written even where the store says that
-    it is there unchanged, for whoever has read it and knows better. What the job was told to forget since
-    the pages were read goes out of them, and of what is staged, before anything is published. Raises
-    RetryLater, and Stop, also for posts that are not as the job expects.
+    it is there unchanged, for whoever has read it and knows better. `mended` is given the manifest before
+    it is written, for whoever knows more of it. What the job was told to forget since the pages were read
+    goes out of them, and of what is staged, before anything is published. Raises RetryLater, and Stop, also
+    for posts that are not as the job expects.
     """
     began = run.now()
     store = open_store(job, run)
@@ -107,6 +114,7 @@ def load(
             manifest = described(before.object.key, before.object.tag, before.table)
         else:
             manifest = described(key, *place.publish(staged, attempt))
+        manifest = mended(manifest)
         latest = read_manifest(store, folder)
         if latest is not None and latest.attempt != attempt:
             before = latest  # whose run is over now

@@ -657,6 +657,24 @@ def test_killed_anywhere_the_next_time_finishes_it(tmp_path: Path, changes: int)
     assert verify(open_store(ours, a_run()), NEXT_DAY + timedelta(days=2), with_raw=True).findings == ()
 
 
+@pytest.mark.parametrize("changes", range(6))
+def test_killed_anywhere_the_next_time_keeps_the_age_and_how_the_run_was_judged(
+    tmp_path: Path, changes: int
+) -> None:
+    ours = job(tmp_path, quality=replace(BOUNDS, on_breach="warn"))
+    fetched(ours)
+    before = manifest_of(ours)
+    traces = erasing(ours).traces()
+    dying: Any = Dying(open_store(ours, a_run()), changes)
+    with contextlib.suppress(KeyboardInterrupt):
+        erasing(ours, store=dying, run=at(1)).erase(traces)
+    assert forget(ours, run=at(2)) == []
+    after = manifest_of(ours)
+    assert (after.started, after.finished) == (before.started, before.finished)
+    assert after.quality is not None
+    assert len(after.quality.breaches) == 3
+
+
 def test_the_manifest_tells_of_the_pages_as_they_are_without_somebody(tmp_path: Path) -> None:
     """So that nobody takes them for changed, and the object can be made again."""
     ours = job(tmp_path)
