@@ -238,7 +238,8 @@ class _Asking:
 
     def rest(self, place: Place) -> Iterator[Page]:
         """The pages from a place on."""
-        while True:
+        place = self._within_reach(place)
+        while place.start is None or place.start < (place.upto or place.end):
             try:
                 answer, cost = self._page(place)
             except Spent as problem:
@@ -257,7 +258,7 @@ class _Asking:
                 if place.token is None or place.oldest is None:
                     raise
                 self.run.log.warning("X has forgotten where the search was; going on with what is older.")
-                place = moved(place, token=None, upto=_second_after(place.oldest))
+                place = _anew(place)
                 continue
             body, page = one_line(answer.body), answer.value
             found = data if isinstance(data := page.get("data"), list) else []
@@ -275,6 +276,21 @@ class _Asking:
                 return
             place = following if token is not None else moved(following, probe=True)
             yield Page((body,), str(place), cost=cost)
+            place = self._within_reach(place)
+        yield Page((), None, self._missing(place))
+
+    def _within_reach(self, place: Place) -> Place:
+        """The place, with a beginning that the recent search still takes: its 7 days go on with the clock.
+
+        A token is good for the same span only, so what is older is asked for anew.
+        """
+        now = self.run.now()
+        if place.door != "recent" or place.start is None or place.start >= now - _WEEK:
+            return place
+        if place.token is not None and place.oldest is None:
+            return place  # asked anew, all of it would be paid for again
+        place = _anew(place)
+        return moved(place, start=min(_second(now - _WEEK + _MARGIN), place.upto or place.end))
 
     def _page(self, place: Place) -> tuple[Answer, Cost]:
         size = DOORS[place.door].least if place.probe else self._size(place)
@@ -390,6 +406,13 @@ def _oldest(found: list[Any]) -> str | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _anew(place: Place) -> Place:
+    """The same search without its token, from the second of its oldest post on."""
+    if place.token is None or place.oldest is None:
+        return place
+    return moved(place, token=None, upto=_second_after(place.oldest))
 
 
 def _second_after(moment: str) -> datetime:

@@ -664,6 +664,41 @@ def test_a_token_that_x_never_knew_or_a_place_of_another_version_stops_the_run(b
         list(twitter_x_api.pages(request(at), '{"at": "recent"}', at.run))
 
 
+BUSY = Answer(b"{}", 429)
+
+
+@pytest.mark.parametrize(
+    ("later", "missing"),
+    [
+        (timedelta(seconds=30), "06-29 01:01"),
+        (timedelta(minutes=20), "06-29 01:21"),
+        (timedelta(days=3), "07-02 01:01"),
+        (timedelta(days=6), "07-04 00:59"),
+    ],
+    ids=str,
+)
+def test_a_recent_search_goes_on_though_its_first_hours_have_gone_out_of_reach_meanwhile(
+    build: Build, later: timedelta, missing: str
+) -> None:
+    """The seven days go on while a run waits: nothing that is left is lost, and what is gone is told."""
+    hourly = made_up(240, NEWEST, apart=timedelta(hours=1))
+    at = build(hourly).does(options={"search": "recent"})
+    at.window = TEN_DAYS
+    at.x.at_most = 48
+    at.x.instead[1] = BUSY
+    with pytest.raises(RetryLater):
+        at.extract()
+    at.now += later
+    manifest, rows = at.whole()
+    assert manifest.truncated == (
+        f"X's recent search goes back 7 days: 2026-06-26 00:00 to 2026-{missing} UTC is missing"
+    )
+    reach = Window(datetime.fromisoformat(f"2026-{missing}Z"), DAY.end)
+    assert {row["id"] for row in rows} == set(inside(at.x.posts, reach))
+    assert manifest.counts.duplicate <= 1
+    assert at.x.charged["post"] == len(rows) + manifest.counts.duplicate
+
+
 # --- a share of the limit for each day -------------------------------------------------------------
 
 TEN_DAYS = Window(DAY.end - timedelta(days=10), DAY.end)
