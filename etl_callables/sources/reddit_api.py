@@ -9,8 +9,8 @@ told. API: https://www.reddit.com/dev/api; logins: https://github.com/reddit-arc
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -62,12 +62,19 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
     with _App(request, run) as app:
         while place is not None:
             body, listing = app.page(path, {**asked, **place.asked})
+            lost = None
+            if place.before and place.number < depth and not listing["children"] and not listing.get("after"):
+                again, found = app.page(path, {**asked, **replace(place, cursor=place.before).asked})
+                names = [_name(child) for child in found["children"]]
+                if place.cursor not in names:  # the post to go on after is there no more
+                    body, listing = again, found
+                    lost = None if names else place.lost(start)
             times = [when for child in listing["children"] if (when := _time(child)) is not None]
             is_over = bool(times) and max(times) < start
             after = "" if is_over else str(listing.get("after") or "")
-            onward = place.after(len(listing["children"]), times, after)
+            onward = place.after([_name(child) for child in listing["children"]], times, after)
             place = onward if after else None
-            missing = None if place or is_over or onward.number < depth else onward.missing(start)
+            missing = lost if place or is_over or onward.number < depth else onward.missing(start)
             yield Page((body,), str(place) if place else None, missing)
 
 
@@ -75,32 +82,41 @@ def pages(request: Request, cursor: str | None, run: Run) -> Iterator[Page]:
 class _Place:
     """Where a listing goes on: at Reddit's own `cursor`, after `number` posts, the `oldest` of that second.
 
-    It is in whole seconds since 1970, None where no post had a time.
+    It is in whole seconds since 1970, None where no post had a time. Where the cursor is the name of a post,
+    `before` is that of the post before it: of one that was removed meanwhile Reddit may give nothing.
     """
 
     number: int = 0
     oldest: int | None = None
     cursor: str = ""
+    before: str = ""
 
     def __str__(self) -> str:
-        return f"{self.number}:{'' if self.oldest is None else self.oldest}:{self.cursor}"
+        return f"{self.number}:{'' if self.oldest is None else self.oldest}:{self.cursor}:{self.before}"
 
     @classmethod
     def parse(cls, text: str | None) -> _Place:
         if text is None:
             return cls()
-        number, oldest, cursor = text.split(":", 2)
-        return cls(int(number), int(oldest) if oldest else None, cursor)
+        number, oldest, cursor, *before = text.split(":", 3)
+        return cls(int(number), int(oldest) if oldest else None, cursor, *before)
 
     @property
     def asked(self) -> dict[str, Any]:
         return {"count": self.number, **({"after": self.cursor} if self.cursor else {})}
 
-    def after(self, number: int, times: list[datetime], cursor: str) -> _Place:
-        """With one more page, of so many posts."""
+    def after(self, names: Sequence[str], times: list[datetime], cursor: str) -> _Place:
+        """With one more page, of posts of these names."""
         known = [] if self.oldest is None else [self.oldest]
         oldest = min([*known, *(int(when.timestamp()) for when in times)], default=None)
-        return _Place(self.number + number, oldest, cursor)
+        *_, before, last = ("", "", *names)
+        return _Place(self.number + len(names), oldest, cursor, before if cursor == last else "")
+
+    def lost(self, start: datetime) -> str | None:
+        """What is not known to be missing or not, as the posts to go on after are gone."""
+        if self.oldest is None or (oldest := moment(self.oldest)) < start:
+            return None
+        return f"Reddit gives nothing more below {_shown(oldest)}, where posts were removed while it was read"
 
     def missing(self, start: datetime) -> str | None:
         """What Reddit ended before, None where that is older than `start`."""
@@ -137,7 +153,7 @@ class _App:
                 " secret as password in the job's `source_connection`."
             )
         self._connection = request.connection
-        headers = {"User-Agent": _name(given)}
+        headers = {"User-Agent": _agent(given)}
         self._door = Client.of("Reddit's login", LOGIN, request, run, headers=headers)
         self._client = Client.of(
             "Reddit", HOME, request, run, headers=headers, rate=rate_of(request, *RATE), judge=self._judge
@@ -201,11 +217,19 @@ def _reason(answer: Answer) -> str:
     return next((word for word in words if word in known), "")
 
 
-def _name(given: Mapping[str, Any]) -> str:
+def _agent(given: Mapping[str, Any]) -> str:
     """Who asks, as Reddit wants it written: it slows down or refuses names that several share."""
     extra = given.get("extra")
     user = extra.get("username") if isinstance(extra, Mapping) else None
     return f"linux:{given.get('login')}:{user_agent()}" + (f" (by /u/{user})" if user else "")
+
+
+def _name(child: Any) -> str:
+    """The full name of a thing; empty where it has none."""
+    try:
+        return text(child["data"]["name"]) or ""
+    except (LookupError, TypeError):
+        return ""
 
 
 def _time(child: Any) -> datetime | None:

@@ -13,7 +13,7 @@ from etl_callables.http import one_line
 from etl_callables.sources import Page, Request
 from etl_callables.sources.fields import moment
 from etl_callables.sources.youtube_items import VIDEO
-from etl_callables.sources.youtube_project import QUOTA, Project
+from etl_callables.sources.youtube_project import QUOTA, NoComment, Project
 
 SIZE: Final = 100
 """Comments on a page at most."""
@@ -101,9 +101,12 @@ def _replies(project: Project, place: _Place, video: str) -> tuple[bytes, _Place
         "maxResults": SIZE,
         **({"pageToken": place.token} if place.token else {}),
     }
-    answer = project.get("comments", asked)
-    token = answer.value.get("nextPageToken")
-    body = f'{{"{VIDEO}":{json.dumps(video)},'.encode() + one_line(answer.body)[1:]
+    try:
+        answer = project.get("comments", asked)
+        token, page = answer.value.get("nextPageToken"), one_line(answer.body)
+    except NoComment:  # it was deleted since it was listed
+        token, page = None, b'{"items":[]}'
+    body = f'{{"{VIDEO}":{json.dumps(video)},'.encode() + page[1:]
     if token:
         return body, replace(place, token=str(token))
     return body, _Place(place.threads, tuple(others))

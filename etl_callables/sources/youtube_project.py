@@ -27,6 +27,10 @@ _SLOWER: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_
 _KEY: Final = frozenset({"keyInvalid", "keyExpired", "API_KEY_INVALID", "accessNotConfigured", "forbidden"})
 
 
+class NoComment(Stop):
+    """A comment is there no more, and neither are the replies to it."""
+
+
 class Project:
     """Asks methods of the API. Use as a context manager."""
 
@@ -73,6 +77,10 @@ class Project:
             raise RetryLater(f"YouTube is asked too often ({said(answer)}).")
         if "invalidPageToken" in reasons:
             raise StaleCursor("YouTube knows no more where the list was.")
+        if "processingFailure" in reasons:
+            raise RetryLater(f"YouTube could not work on the question ({said(answer)}).")
+        if "commentNotFound" in reasons:
+            raise NoComment("YouTube has no comment of that id.")
         if "commentsDisabled" in reasons:
             raise Stop("The video takes no comments: correct the job's `options`.")
         if "videoNotFound" in reasons:

@@ -21,7 +21,7 @@ from schemas.reading import read_job
 from schemas.window import Window
 from tests.servers.hollow import Hollow
 from tests.servers.made import made
-from tests.servers.reddit import LOGIN, link, server
+from tests.servers.reddit import LOGIN, link, name_of, server
 from tests.servers.standin import Answer, Asked, Given, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +153,50 @@ def test_what_lies_below_is_told_though_the_last_page_is_empty() -> None:
         pages[-1].truncated
         == "Reddit gives no more than its newest 1,000 posts, back to 2026-03-01 08:00 UTC"
     )
+
+
+@pytest.mark.parametrize("removed", [1, 2])
+def test_a_post_that_is_removed_after_its_page_hides_none_of_those_below_it(removed: int) -> None:
+    """Reddit may give nothing after it; where the one before it is gone too, that is told."""
+    posts = made(350, DAY)
+    gone = {name_of(post) for post in posts[200 - removed : 200]}
+    whole = server(posts, page=100)
+    left = server([post for post in posts if name_of(post) not in gone], page=100)
+
+    def answer(asked: Asked) -> Given:
+        after = asked.query.get("after")
+        if after in gone:
+            return {"kind": "Listing", "data": {"after": None, "children": []}}
+        return whole(asked) if after in {None, name_of(posts[99])} else left(asked)
+
+    with StandIn(answer) as service:
+        pages = ask(service, subreddit="opendata")
+        for number, page in enumerate(pages[:-1]):
+            assert ask(service, subreddit="opendata", cursor=page.cursor) == pages[number + 1 :]
+    found = {post.id for post in read(*pages)}
+    if removed == 1:
+        assert (len(found), pages[-1].truncated) == (350, None)
+    else:
+        below = f"{posts[199].created:%Y-%m-%d %H:%M} UTC"
+        told = f"Reddit gives nothing more below {below}, where posts were removed while it was read"
+        assert (len(found), pages[-1].truncated) == (200, told)
+
+
+def test_a_listing_that_ends_with_its_page_is_whole() -> None:
+    """The post to go on after is still there, so that nothing after it is the end."""
+    posts = made(200, DAY)
+    given = server(posts, page=100)
+
+    def answer(asked: Asked) -> Given:
+        page: Any = given(asked)
+        if asked.query.get("after") == name_of(posts[99]):
+            page["data"]["after"] = name_of(posts[199])
+        return {**page}
+
+    with StandIn(answer) as service:
+        pages = ask(service, subreddit="opendata")
+    assert (len({post.id for post in read(*pages)}), pages[-1].truncated) == (200, None)
+    assert read(pages[-1]) == []
 
 
 def test_nothing_is_missing_where_reddit_ends_below_the_window() -> None:

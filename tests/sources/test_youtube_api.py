@@ -240,6 +240,27 @@ def test_an_empty_page_ends_neither_comments_nor_replies() -> None:
     assert len({post.id for post in found}) == 120 + 120 * 60
 
 
+def test_a_comment_that_is_deleted_meanwhile_takes_only_its_replies_with_it() -> None:
+    posts, replies = made(3, DAY), made(9, DAY, first=5000)
+    given = server(posts, page=50, replies=replies)
+    gone: list[str] = []
+
+    def answer(asked: Asked) -> Given:
+        parent = asked.query.get("parentId")
+        if parent and not gone:
+            gone.append(parent)
+        return error(404, "commentNotFound") if parent and parent in gone else given(asked)
+
+    with StandIn(answer) as service:
+        pages = ask(service, video=VIDEO, replies=True)
+        assert ask(service, video=VIDEO, replies=True, cursor=pages[0].cursor) == pages[1:]
+    whole = {post.id for post in read(*pages)}
+    assert len(gone) == 1
+    assert len({name for name in whole if "." not in name}) == 3
+    assert len({name.partition(".")[0] for name in whole if "." in name}) >= 2
+    assert pages[-1].truncated is None
+
+
 # --- refusals --------------------------------------------------------------------------------------
 
 
@@ -285,6 +306,7 @@ def test_quotas_begin_anew_at_midnight_in_california(now: str, expected: str) ->
     ("answer", "kind", "said"),
     [
         (error(403, "rateLimitExceeded"), RetryLater, "asked too often"),
+        (error(400, "processingFailure"), RetryLater, "could not work on the question"),
         (error(403, "commentsDisabled"), Stop, "takes no comments"),
         (error(404, "videoNotFound"), Stop, "no video of that id"),
         (error(400, "keyInvalid"), Stop, "connection my_youtube"),
