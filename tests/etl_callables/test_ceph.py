@@ -337,7 +337,7 @@ def test_who_may_not_list_is_told_so(ceph: Cluster, bucket: str, monkeypatch: py
     scraper = ceph.user()
     allow(bucket, scraper, {"/*": [*READ_WRITE, "s3:DeleteObject"]})
     become(scraper, monkeypatch)
-    with pytest.raises(Stop, match=r"s3:GetObject on .*manifest\.json .*and s3:ListBucket on the bucket"):
+    with pytest.raises(Stop, match=r"s3:GetObject on .*forgotten\.json .*and s3:ListBucket on the bucket"):
         run(job(f"s3://{bucket}"))
 
 
